@@ -1,0 +1,145 @@
+#include "device-link.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "fd.h"
+
+struct link_header {
+	uint32_t type;
+	uint32_t reserved;
+};
+
+static bool input_valid(const struct link_input *input) {
+	for (uint32_t i = 0; i < input->count; i++) {
+		const struct link_input_event *event = &input->events[i];
+		switch (event->type) {
+		case LINK_INPUT_KEY:
+		case LINK_INPUT_BUTTON:
+			if (event->code > 0x2ff || (event->value != 0 && event->value != 1)) {
+				return false;
+			}
+			break;
+		case LINK_INPUT_ABS_X:
+		case LINK_INPUT_ABS_Y:
+			if (event->value < 0 || event->value > LINK_INPUT_ABS_LIMIT) {
+				return false;
+			}
+			break;
+		case LINK_INPUT_WHEEL:
+		case LINK_INPUT_HWHEEL:
+			if (event->value < -120 || event->value > 120) {
+				return false;
+			}
+			break;
+		default:
+			return false;
+		}
+	}
+	return true;
+}
+
+static size_t input_size(uint32_t count) {
+	return offsetof(struct link_input, events) + count * sizeof(struct link_input_event);
+}
+
+static bool decode_input(const void *body, size_t size, struct link_input *input) {
+	if (size < input_size(1) || size > sizeof(*input)) {
+		return false;
+	}
+	memcpy(input, body, size);
+	return input->count >= 1 && input->count <= LINK_INPUT_MAX &&
+		size == input_size(input->count) && input_valid(input);
+}
+
+static bool decode_setup(const void *body, size_t size, struct link_setup *setup) {
+	if (size != sizeof(*setup)) {
+		return false;
+	}
+	memcpy(setup, body, size);
+	return setup->version == LINK_VERSION && setup->personality == LINK_PERSONALITY_BOCHS &&
+		memchr(setup->name, '\0', sizeof(setup->name)) != NULL;
+}
+
+static bool decode_vmm(const void *body, size_t size, struct link_vmm *vmm) {
+	if (size != sizeof(*vmm)) {
+		return false;
+	}
+	memcpy(vmm, body, size);
+	return vmm->connected <= 1 && vmm->reserved == 0;
+}
+
+bool link_decode(const void *packet, size_t size, size_t fds, struct link_message *ret) {
+	struct link_header header;
+	if (size < sizeof(header)) {
+		return false;
+	}
+	memcpy(&header, packet, sizeof(header));
+	if (header.reserved != 0) {
+		return false;
+	}
+	const void *body = (const char *)packet + sizeof(header);
+	size -= sizeof(header);
+	struct link_message message = {.type = header.type};
+	bool valid = false;
+	switch (header.type) {
+	case LINK_SETUP:
+		valid = fds == 3 && decode_setup(body, size, &message.setup);
+		break;
+	case LINK_DISPLAY:
+		valid = fds == 1 && size == 0;
+		break;
+	case LINK_INPUT:
+		valid = fds == 0 && decode_input(body, size, &message.input);
+		break;
+	case LINK_VMM:
+		valid = fds == 0 && decode_vmm(body, size, &message.vmm);
+		break;
+	}
+	if (valid) {
+		*ret = message;
+	}
+	return valid;
+}
+
+static size_t body_size(const struct link_message *message) {
+	switch (message->type) {
+	case LINK_SETUP:
+		return sizeof(message->setup);
+	case LINK_INPUT:
+		return input_size(message->input.count);
+	case LINK_VMM:
+		return sizeof(message->vmm);
+	case LINK_DISPLAY:
+		break;
+	}
+	return 0;
+}
+
+int link_send(int socket, const struct link_message *message, const int *fds, size_t n) {
+	char packet[LINK_PACKET_MAX];
+	struct link_header header = {.type = message->type};
+	size_t size = body_size(message);
+	memcpy(packet, &header, sizeof(header));
+	memcpy(packet + sizeof(header), &message->setup, size);
+	ssize_t sent = fd_send(socket, packet, sizeof(header) + size, fds, n, MSG_DONTWAIT);
+	return sent < 0 ? (int)sent : 0;
+}
+
+int link_receive(int socket, struct link_message *ret, int *ret_fds, size_t *ret_n) {
+	char packet[LINK_PACKET_MAX];
+	int fds[FD_MAX];
+	size_t n;
+	ssize_t size = fd_recv(socket, packet, sizeof(packet), fds, &n, MSG_DONTWAIT);
+	if (size <= 0) {
+		return size == -EMSGSIZE ? -EPROTO : (int)size;
+	}
+	if (!link_decode(packet, (size_t)size, n, ret)) {
+		fd_close_many(fds, n);
+		return -EPROTO;
+	}
+	memcpy(ret_fds, fds, n * sizeof(int));
+	*ret_n = n;
+	return 1;
+}

@@ -1,0 +1,112 @@
+#ifndef PROTOCOLS_DEVICE_LINK_H
+#define PROTOCOLS_DEVICE_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/*
+ * The link between mulliond and one guest's mullion-device: a SOCK_SEQPACKET
+ * socketpair, one message a packet, host byte order (both ends are one build).
+ * mulliond trusts nothing that comes up: link_decode() checks a packet once, and only
+ * its result is used.
+ */
+
+/* The device's end of the link in the device process. */
+#define LINK_DEVICE_FD 3
+
+#define LINK_VERSION 1
+#define LINK_NAME_MAX 64
+#define LINK_INPUT_MAX 32
+
+enum link_type {
+	/* mulliond -> device. struct link_setup; first and once. Descriptors, in this order:
+	 * listening vfio-user socket, slice, state. */
+	LINK_SETUP = 1,
+	/* mulliond -> device. No body; one descriptor: a connected Wayland socket on which the
+	 * device is to show itself. A new one replaces the last one. */
+	LINK_DISPLAY = 2,
+	/* device -> mulliond. struct link_input: what the focused user typed and pointed at. */
+	LINK_INPUT = 3,
+	/* device -> mulliond. struct link_vmm: a VMM has connected, or is gone. */
+	LINK_VMM = 4,
+};
+
+enum link_personality {
+	LINK_PERSONALITY_BOCHS = 1,
+};
+
+struct link_setup {
+	uint32_t version;                     // LINK_VERSION
+	uint32_t personality;                 // enum link_personality
+	uint32_t guest;                       // number in the resource table, from 1
+	uint32_t prefer_width, prefer_height; // pixels: the EDID's preferred mode
+	uint32_t refresh;                     // mHz, of that mode
+	uint64_t slice_size;                  // bytes
+	uint64_t aperture_size;   // bytes at the slice's start that BAR0 shows; a power of two
+	uint64_t slice_base;      // address in mulliond's VRAM map; for messages only
+	char name[LINK_NAME_MAX]; // NUL-terminated
+};
+
+enum link_input_type {
+	LINK_INPUT_KEY = 1,    // code: Linux input-event-codes KEY_*; value: 1 pressed, 0 released
+	LINK_INPUT_BUTTON = 2, // code: BTN_*; value as above
+	LINK_INPUT_ABS_X = 3,  // value: 0 to 32767 across the scanout
+	LINK_INPUT_ABS_Y = 4,  // likewise, down the scanout
+	LINK_INPUT_WHEEL = 5,  // value: clicks, positive is down (towards the user)
+	LINK_INPUT_HWHEEL = 6, // value: clicks, positive is right
+};
+
+#define LINK_INPUT_ABS_LIMIT 32767
+
+struct link_input_event {
+	uint32_t type; // enum link_input_type
+	uint32_t code;
+	int32_t value;
+};
+
+struct link_input {
+	uint32_t count; // 1 to LINK_INPUT_MAX: the events of one wl_pointer or wl_keyboard frame
+	struct link_input_event events[LINK_INPUT_MAX];
+};
+
+struct link_vmm {
+	uint32_t connected; // 0 or 1
+	uint32_t reserved;  // 0
+};
+
+/* A checked message. Descriptors travel beside it. */
+struct link_message {
+	enum link_type type;
+	union {
+		struct link_setup setup;
+		struct link_input input;
+		struct link_vmm vmm;
+	};
+};
+
+/* The largest packet: a uint32_t type, a uint32_t of zero, the largest body. */
+#define LINK_PACKET_MAX (8 + sizeof(struct link_input))
+
+/*
+ * Turns a packet into a message. Checks type, exact length, count of descriptors,
+ * every enumeration and every reserved field. Returns true, or false and then leaves
+ * *ret as it was.
+ */
+bool link_decode(const void *packet, size_t size, size_t fds, struct link_message *ret);
+
+/*
+ * Sends a message with its descriptors, which stay the caller's. Returns 0 or -errno;
+ * -EAGAIN where the peer does not read (never blocks).
+ */
+int link_send(int socket, const struct link_message *message, const int *fds, size_t n);
+
+/*
+ * Receives and decodes the next message; ret_fds has room for FD_MAX. Returns 1,
+ * 0 at the end of the stream, -EAGAIN where there is none, -EPROTO for one that does
+ * not decode (its descriptors are closed), or another -errno.
+ */
+int link_receive(int socket, struct link_message *ret, int *ret_fds, size_t *ret_n);
+
+#endif
