@@ -1,0 +1,4 @@
+#include "config.h"
+
+void config_finish(struct config *config) {
+}

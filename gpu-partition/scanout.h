@@ -1,0 +1,46 @@
+#ifndef GPU_PARTITION_SCANOUT_H
+#define GPU_PARTITION_SCANOUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "slice.h"
+
+/*
+ * What one head of a guest's display controller scans out. A value, taken as one
+ * snapshot of the registers; whoever holds it may use it without further checks.
+ */
+
+enum scanout_format {
+	SCANOUT_NONE,     // the display is off
+	SCANOUT_C8,       // 8 bits, palette
+	SCANOUT_XRGB1555, // 15 and 16 bits little-endian
+	SCANOUT_RGB565,
+	SCANOUT_RGB888,   // 24 bits packed: blue, green, red in memory
+	SCANOUT_XRGB8888, // 32 bits little-endian: blue, green, red, unused
+};
+
+#define SCANOUT_MAX_SIZE 16384 // pixels in a direction
+
+struct scanout {
+	enum scanout_format format;
+	uint32_t width, height; // pixels, 1 to SCANOUT_MAX_SIZE; 0 where format is SCANOUT_NONE
+	uint32_t stride;        // bytes from row to row
+	uint64_t offset;        // bytes from the slice's start to the first pixel
+};
+
+/* Bytes of one pixel, 0 for SCANOUT_NONE. */
+uint32_t scanout_format_bytes(enum scanout_format format);
+
+/*
+ * Every mode set and flip goes through here. Fills *ret with a scanout whose every byte
+ * lies inside the slice's aperture and returns true; otherwise returns false, with
+ * *ret untouched. format must not be SCANOUT_NONE. The last row counts only up to its
+ * last pixel.
+ */
+bool scanout_compute(const struct slice *slice, enum scanout_format format, uint32_t width,
+	uint32_t height, uint64_t stride, uint64_t offset, struct scanout *ret);
+
+bool scanout_equal(const struct scanout *a, const struct scanout *b);
+
+#endif
