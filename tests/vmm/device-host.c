@@ -1,0 +1,147 @@
+#include "device-host.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "fd.h"
+#include "memfd.h"
+
+#define MIB (1024 * 1024)
+
+static int listen_at(struct device_host *host) {
+	static unsigned count;
+	const char *folder = getenv("XDG_RUNTIME_DIR");
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int length = snprintf(host->path, sizeof(host->path), "%s/mock-%d-%u.sock",
+		folder != NULL ? folder : "/tmp", (int)getpid(), ++count);
+	if (length < 0 || (size_t)length >= sizeof(host->path)) {
+		return -ENAMETOOLONG;
+	}
+	memcpy(address.sun_path, host->path, sizeof(address.sun_path));
+	host->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (host->listener < 0 ||
+		bind(host->listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+		listen(host->listener, 16) < 0) {
+		return -errno;
+	}
+	return 0;
+}
+
+static int make_memory(struct device_host *host) {
+	host->slice_fd = memfd_create_sealed("slice", host->slice_size);
+	host->state_fd = memfd_create_sealed("state", DEVICE_STATE_SIZE);
+	if (host->slice_fd < 0 || host->state_fd < 0) {
+		return host->slice_fd < 0 ? host->slice_fd : host->state_fd;
+	}
+	void *slice =
+		mmap(NULL, host->slice_size, PROT_READ | PROT_WRITE, MAP_SHARED, host->slice_fd, 0);
+	host->slice = slice != MAP_FAILED ? slice : NULL;
+	void *state = mmap(NULL, DEVICE_STATE_SIZE, PROT_READ, MAP_SHARED, host->state_fd, 0);
+	host->state = state != MAP_FAILED ? state : NULL;
+	return host->slice == NULL || host->state == NULL ? -ENOMEM : 0;
+}
+
+static int send_setup(struct device_host *host, const struct device_options *options) {
+	struct link_message message = {
+		.type = LINK_SETUP,
+		.setup =
+			{
+				.version = LINK_VERSION,
+				.personality = LINK_PERSONALITY_BOCHS,
+				.guest = options->guest != 0 ? options->guest : 1,
+				.prefer_width = options->width != 0 ? options->width : 1024,
+				.prefer_height = options->height != 0 ? options->height : 768,
+				.refresh = 60000,
+				.slice_size = host->slice_size,
+				.aperture_size = options->aperture_size != 0
+					? options->aperture_size
+					: host->slice_size,
+				.slice_base = 0x100000000,
+			},
+	};
+	snprintf(message.setup.name, sizeof(message.setup.name), "%s",
+		options->name != NULL ? options->name : "test");
+	const int fds[3] = {host->listener, host->slice_fd, host->state_fd};
+	return link_send(host->link, &message, fds, 3);
+}
+
+int device_host_start(struct device_host *host, const struct device_options *options) {
+	static const struct device_options defaults;
+	*host = (struct device_host){
+		.process.log = -1, .link = -1, .listener = -1, .slice_fd = -1, .state_fd = -1};
+	options = options != NULL ? options : &defaults;
+	host->slice_size = options->slice_size != 0 ? options->slice_size : 16 * MIB;
+	int pair[2];
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		return -errno;
+	}
+	host->link = pair[0];
+	int error = listen_at(host);
+	if (error == 0) {
+		error = make_memory(host);
+	}
+	if (error == 0) {
+		char *argv[] = {"mullion-device", NULL};
+		error = process_start(&host->process, argv, &pair[1], 1, NULL);
+	}
+	close(pair[1]);
+	return error == 0 ? send_setup(host, options) : error;
+}
+
+int device_host_stop(struct device_host *host) {
+	int status = process_stop(&host->process);
+	if (host->slice != NULL) {
+		munmap(host->slice, host->slice_size);
+		host->slice = NULL;
+	}
+	if (host->state != NULL) {
+		munmap((void *)host->state, DEVICE_STATE_SIZE);
+		host->state = NULL;
+	}
+	host->link = fd_close(host->link);
+	host->slice_fd = fd_close(host->slice_fd);
+	host->state_fd = fd_close(host->state_fd);
+	if (host->listener >= 0) {
+		unlink(host->path);
+	}
+	host->listener = fd_close(host->listener);
+	return status;
+}
+
+int device_host_display(struct device_host *host, int fd) {
+	struct link_message message = {.type = LINK_DISPLAY};
+	return link_send(host->link, &message, &fd, 1);
+}
+
+int device_host_receive(struct device_host *host, struct link_message *ret, int timeout_msec) {
+	struct pollfd poll_fd = {.fd = host->link, .events = POLLIN};
+	int ready = poll(&poll_fd, 1, timeout_msec);
+	if (ready <= 0) {
+		return ready == 0 ? -ETIMEDOUT : -errno;
+	}
+	int fds[FD_MAX];
+	size_t n = 0;
+	int result = link_receive(host->link, ret, fds, &n);
+	if (result > 0) {
+		fd_close_many(fds, n);
+	}
+	return result;
+}
+
+int device_host_wait_fds(struct device_host *host, int fds, int timeout_msec) {
+	uint64_t end = clock_usec() + (uint64_t)timeout_msec * USEC_PER_MSEC;
+	int now = process_fds(host->process.pid);
+	while (now != fds && clock_usec() < end) {
+		usleep(2000);
+		now = process_fds(host->process.pid);
+	}
+	return now;
+}

@@ -1,0 +1,53 @@
+#ifndef TESTS_DEVICE_HOST_H
+#define TESTS_DEVICE_HOST_H
+
+#include <stdint.h>
+
+#include "device-link.h"
+#include "device-state.h"
+#include "process.h"
+
+/*
+ * Plays mulliond's part for one mullion-device: makes the slice, the state, the listening
+ * socket and the link, starts the program and sends LINK_SETUP. The tests see what
+ * mulliond sees: the slice's bytes, the state, the log, the messages that come up.
+ */
+
+struct device_options {
+	const char *name;       // NULL: "test"
+	uint32_t guest;         // 0: 1
+	uint64_t slice_size;    // 0: 16 MiB
+	uint64_t aperture_size; // 0: slice_size
+	uint32_t width, height; // 0: 1024x768
+};
+
+struct device_host {
+	struct process process;
+	int link;     // owned: mulliond's end
+	int listener; // owned
+	int slice_fd; // owned
+	int state_fd; // owned
+	uint8_t *slice;
+	uint64_t slice_size;
+	const struct device_state *state;
+	char path[108]; // of the vfio-user socket
+};
+
+/* Starts a device; options may be NULL. Returns 0 or -errno. device_host_stop() undoes
+ * also what a failed start has made. */
+int device_host_start(struct device_host *host, const struct device_options *options);
+
+/* Ends the device; returns its wait status, or -errno where it never started. */
+int device_host_stop(struct device_host *host);
+
+/* Gives the device a connected Wayland socket, which stays the caller's. */
+int device_host_display(struct device_host *host, int fd);
+
+/* The next message from the device. Returns 1, 0 at its end, -ETIMEDOUT, or -errno. */
+int device_host_receive(struct device_host *host, struct link_message *ret, int timeout_msec);
+
+/* Waits until the device has exactly this many open descriptors. Returns the number that
+ * it has at the end. */
+int device_host_wait_fds(struct device_host *host, int fds, int timeout_msec);
+
+#endif
