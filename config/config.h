@@ -149,7 +149,7 @@ void config_finish(struct config *config);
 struct config_guest *config_find_guest(const struct config *config, const char *name);
 
 /* The keys, one line each, in the order of the table: for man pages and completions.
- * format is "text", "scdoc" or "names". */
+ * format is "text", "names", "scdoc-host" or "scdoc-guest"; false where it is none of them. */
 bool config_print_keys(FILE *out, const char *format);
 
 /* Parsers of the units, strict: the whole string or false, *ret then untouched. */
@@ -158,7 +158,8 @@ bool config_parse_frequency(const char *string, uint32_t *ret); // "60Hz", "59.9
 bool config_parse_duration(const char *string, uint64_t *ret);  // "250ms", "30s", "2min" -> us
 bool config_parse_colour(const char *string, struct config_colour *ret); // "#3465a4"
 bool config_parse_binding(
-	const char *string, struct config_binding *ret); // "Super+Shift+E", "none"
+	const char *string, struct config_binding *ret);        // "Super+Shift+E", "none"
+bool config_parse_modifiers(const char *string, uint32_t *ret); // "Super", "Ctrl+Alt"
 bool config_parse_mode(const char *string, uint32_t *ret_width, uint32_t *ret_height); // "1024x768"
 
 #endif

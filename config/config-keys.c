@@ -1,0 +1,172 @@
+#include "config-keys.h"
+
+#include <stddef.h>
+
+#define KIB (UINT64_C(1) << 10)
+#define MIB (UINT64_C(1) << 20)
+#define GIB (UINT64_C(1) << 30)
+#define TIB (UINT64_C(1) << 40)
+
+#define HOST(section_, name_, type_, member_)                                                      \
+	.scope = CONFIG_SCOPE_HOST, .section = section_, .name = name_, .type = type_,             \
+	.offset = offsetof(struct config_host, member_)
+#define GUEST(section_, name_, type_, member_)                                                     \
+	.scope = CONFIG_SCOPE_GUEST, .section = section_, .name = name_, .type = type_,            \
+	.offset = offsetof(struct config_guest, member_)
+#define CHOICES(...)                                                                               \
+	.choices = (const char *const[]) {                                                         \
+		__VA_ARGS__, NULL                                                                  \
+	}
+
+/* clang-format off */
+const struct config_key config_keys[] = {
+	{HOST("mullion", "vram", CONFIG_SIZE, vram),
+		.min = 4 * MIB, .max = 16 * TIB, .step = 4 * KIB, .fallback = "1G",
+		.help = "The whole pool of video memory, of which every guest gets its slice."},
+	{HOST("mullion", "log-level", CONFIG_WORD, log_level),
+		CHOICES("error", "warning", "info", "debug"), .fallback = "info",
+		.help = "How much is logged. The variable MULLION_LOG overrides it."},
+
+	{HOST("desktop", "background", CONFIG_COLOUR, background),
+		.fallback = "#2e3436",
+		.help = "Behind the windows."},
+	{HOST("desktop", "font", CONFIG_TEXT, font),
+		.min = 1, .max = 128, .fallback = "DejaVu Sans 10",
+		.help = "Of the titles, as pango describes fonts: family, style and size."},
+	{HOST("desktop", "border", CONFIG_NUMBER, border),
+		.min = 1, .max = 64, .fallback = "4",
+		.help = "Width in pixels of the border that carries a guest's colour."},
+	{HOST("desktop", "filter", CONFIG_CHOICE, filter),
+		CHOICES("bilinear", "nearest"), .fallback = "bilinear",
+		.help = "How a picture is scaled that is not shown in its own size."},
+	{HOST("desktop", "terminal", CONFIG_TEXT, terminal),
+		.max = 1024, .fallback = "foot",
+		.help = "The command of the terminal key, run by sh. Empty for none."},
+	{HOST("desktop", "output", CONFIG_MODE, output_width),
+		.min = 64, .max = 16384, .automatic = true, .fallback = "auto",
+		.help = "Size of the screen where mullion runs headless or in a window; auto leaves it to the backend."},
+
+	{HOST("keyboard", "layout", CONFIG_TEXT, keyboard_layout),
+		.max = 128, .fallback = "",
+		.help = "Layout as xkb names it, such as de or us,ru. Empty for the system's default."},
+	{HOST("keyboard", "variant", CONFIG_TEXT, keyboard_variant),
+		.max = 128, .fallback = "",
+		.help = "Variant of the layout, such as nodeadkeys."},
+	{HOST("keyboard", "options", CONFIG_TEXT, keyboard_options),
+		.max = 256, .fallback = "",
+		.help = "Options of xkb, such as compose:ralt."},
+	{HOST("keyboard", "repeat-rate", CONFIG_NUMBER, repeat_rate),
+		.max = 200, .fallback = "25",
+		.help = "Repeats of a held key in a second; 0 for none."},
+	{HOST("keyboard", "repeat-delay", CONFIG_NUMBER, repeat_delay),
+		.min = 50, .max = 5000, .fallback = "600",
+		.help = "Milliseconds until a held key repeats."},
+
+	{HOST("keys", "fullscreen", CONFIG_BINDING, key_fullscreen),
+		.fallback = "Super+F",
+		.help = "The focused guest alone on the screen, and back."},
+	{HOST("keys", "next", CONFIG_BINDING, key_next),
+		.fallback = "Super+Tab",
+		.help = "Focus the next window."},
+	{HOST("keys", "leave", CONFIG_BINDING, key_leave),
+		.fallback = "Super+Shift+E",
+		.help = "Leave the session."},
+	{HOST("keys", "terminal", CONFIG_BINDING, key_terminal),
+		.fallback = "Super+Return",
+		.help = "Run the terminal of [desktop]."},
+	{HOST("keys", "close", CONFIG_BINDING, key_close),
+		.fallback = "Super+Shift+Q",
+		.help = "Close the focused window; a guest is told to power down."},
+	{HOST("keys", "guest-N", CONFIG_BINDING, key_guest),
+		.count = CONFIG_GUEST_KEYS, .fallback = "Super+N",
+		.help = "Focus the guest of that number."},
+	{HOST("keys", "vt-N", CONFIG_BINDING, key_vt),
+		.count = CONFIG_VT_COUNT, .fallback = "Ctrl+Alt+FN",
+		.help = "Go to that virtual terminal."},
+	{HOST("keys", "drag", CONFIG_MODIFIERS, drag_modifier),
+		.fallback = "Super",
+		.help = "Held while the left button drags a window and the right button resizes it."},
+
+	{GUEST("guest", "title", CONFIG_TEXT, title),
+		.max = 64, .fallback = "",
+		.help = "The label of its window. Empty for the guest's name."},
+	{GUEST("guest", "colour", CONFIG_COLOUR, colour),
+		.automatic = true, .fallback = "auto",
+		.help = "Of its border and title; auto takes one from a palette by the guest's number."},
+	{GUEST("guest", "autostart", CONFIG_BOOL, autostart),
+		.fallback = "no",
+		.help = "Start it when the session starts."},
+	{GUEST("guest", "stop-timeout", CONFIG_DURATION, stop_timeout),
+		.min = 100000, .max = UINT64_C(3600000000), .fallback = "30s",
+		.help = "How long each step of stopping may take: power-down, quit, kill."},
+
+	{GUEST("gpu", "personality", CONFIG_CHOICE, personality),
+		CHOICES("bochs"), .fallback = "bochs",
+		.help = "The graphics card that the guest sees."},
+	{GUEST("gpu", "vram", CONFIG_SIZE, vram),
+		.min = MIB, .max = TIB, .step = 4 * KIB, .fallback = "64M",
+		.help = "The guest's slice of the pool."},
+	{GUEST("gpu", "aperture", CONFIG_SIZE, aperture),
+		.min = MIB, .max = 256 * MIB, .automatic = true, .fallback = "auto",
+		.help = "The start of the slice that the guest's CPU can reach, a power of two; auto is as much of the slice as can be, at most 256M."},
+	{GUEST("gpu", "mode", CONFIG_MODE, width),
+		.min = 64, .max = 16384, .fallback = "1024x768",
+		.help = "The mode that the guest's monitor prefers. 4 bytes a pixel must fit into the aperture."},
+	{GUEST("gpu", "refresh", CONFIG_FREQUENCY, refresh),
+		.min = 1000, .max = 500000, .fallback = "60Hz",
+		.help = "Refresh rate of that mode."},
+
+	{GUEST("machine", "vmm", CONFIG_CHOICE, vmm),
+		CHOICES("qemu", "external"), .fallback = "qemu",
+		.help = "Who runs the machine: a QEMU that mullion starts, or any vfio-user VMM that connects to the socket."},
+	{GUEST("machine", "socket", CONFIG_PATH, socket),
+		.max = 107, .fallback = "",
+		.help = "Where an external VMM connects. Empty for a place in mullion's runtime directory, which mullionctl status shows."},
+	{GUEST("machine", "qemu", CONFIG_PROGRAM, qemu),
+		.min = 1, .max = 4095, .fallback = "qemu-system-x86_64",
+		.help = "The QEMU to run, 10.1 or newer."},
+	{GUEST("machine", "memory", CONFIG_SIZE, memory),
+		.min = 16 * MIB, .max = 16 * TIB, .step = MIB, .fallback = "2G",
+		.help = "Memory of the guest."},
+	{GUEST("machine", "cpus", CONFIG_NUMBER, cpus),
+		.min = 1, .max = 256, .fallback = "2",
+		.help = "Processors of the guest."},
+	{GUEST("machine", "accel", CONFIG_CHOICE, accel),
+		CHOICES("auto", "kvm", "tcg"), .fallback = "auto",
+		.help = "How the guest's code runs; auto takes KVM where the processor can, else QEMU's translator."},
+	{GUEST("machine", "firmware", CONFIG_CHOICE, firmware),
+		CHOICES("uefi", "bios"), .fallback = "uefi",
+		.help = "What boots the guest."},
+	{GUEST("machine", "disk", CONFIG_PATH, disk),
+		.max = 4095, .fallback = "",
+		.help = "Image of its disk, raw or qcow2. Empty for none."},
+	{GUEST("machine", "cdrom", CONFIG_PATH, cdrom),
+		.max = 4095, .fallback = "",
+		.help = "Image of a CD or DVD. Empty for none."},
+	{GUEST("machine", "kernel", CONFIG_PATH, kernel),
+		.max = 4095, .fallback = "",
+		.help = "A Linux kernel to boot without a boot loader. Empty for none."},
+	{GUEST("machine", "initrd", CONFIG_PATH, initrd),
+		.max = 4095, .fallback = "",
+		.help = "The kernel's initial file system; needs kernel."},
+	{GUEST("machine", "append", CONFIG_TEXT, append),
+		.max = 2047, .fallback = "",
+		.help = "The kernel's command line; needs kernel."},
+	{GUEST("machine", "network", CONFIG_CHOICE, network),
+		CHOICES("user", "none"), .fallback = "user",
+		.help = "user reaches out through the host, and nobody reaches in; none has no network card."},
+	{GUEST("machine", "extra", CONFIG_ARGUMENTS, extra),
+		.max = 4095, .fallback = "",
+		.help = "Further arguments for QEMU, split into words as a shell does it, without expansion."},
+	{0},
+};
+/* clang-format on */
+
+_Static_assert(
+	sizeof(config_keys) / sizeof(config_keys[0]) <= CONFIG_KEYS_MAX, "raise CONFIG_KEYS_MAX");
+_Static_assert(sizeof(enum config_vmm) == sizeof(unsigned), "CONFIG_CHOICE stores an unsigned");
+_Static_assert(offsetof(struct config_host, output_height) ==
+			offsetof(struct config_host, output_width) + sizeof(uint32_t) &&
+		offsetof(struct config_guest, height) ==
+			offsetof(struct config_guest, width) + sizeof(uint32_t),
+	"CONFIG_MODE stores two numbers in a row");
