@@ -1,0 +1,91 @@
+#include "input.h"
+
+#include <stddef.h>
+
+#include "keymap.h"
+
+static int append_button(sd_json_variant **events, const char *button, bool down) {
+	return sd_json_variant_append_arraybo(events, SD_JSON_BUILD_PAIR_STRING("type", "btn"),
+		SD_JSON_BUILD_PAIR_OBJECT("data", SD_JSON_BUILD_PAIR_BOOLEAN("down", down),
+			SD_JSON_BUILD_PAIR_STRING("button", button)));
+}
+
+static int append_key(sd_json_variant **events, const char *qcode, bool down) {
+	return sd_json_variant_append_arraybo(events, SD_JSON_BUILD_PAIR_STRING("type", "key"),
+		SD_JSON_BUILD_PAIR_OBJECT("data", SD_JSON_BUILD_PAIR_BOOLEAN("down", down),
+			SD_JSON_BUILD_PAIR_OBJECT("key", SD_JSON_BUILD_PAIR_STRING("type", "qcode"),
+				SD_JSON_BUILD_PAIR_STRING("data", qcode))));
+}
+
+static int append_axis(sd_json_variant **events, const char *axis, int32_t value) {
+	return sd_json_variant_append_arraybo(events, SD_JSON_BUILD_PAIR_STRING("type", "abs"),
+		SD_JSON_BUILD_PAIR_OBJECT("data", SD_JSON_BUILD_PAIR_STRING("axis", axis),
+			SD_JSON_BUILD_PAIR_INTEGER("value", value)));
+}
+
+static int append_click(sd_json_variant **events, const char *button) {
+	int error = append_button(events, button, true);
+	return error < 0 ? error : append_button(events, button, false);
+}
+
+static int append(sd_json_variant **events, const struct link_input_event *event) {
+	switch (event->type) {
+	case LINK_INPUT_KEY:
+		return append_key(events, keymap_qcode(event->code), event->value != 0);
+	case LINK_INPUT_BUTTON:
+		return append_button(events, keymap_button(event->code), event->value != 0);
+	case LINK_INPUT_ABS_X:
+		return append_axis(events, "x", event->value);
+	case LINK_INPUT_ABS_Y:
+		return append_axis(events, "y", event->value);
+	case LINK_INPUT_WHEEL:
+		return append_click(events, event->value > 0 ? "wheel-down" : "wheel-up");
+	case LINK_INPUT_HWHEEL:
+		return append_click(events, event->value > 0 ? "wheel-right" : "wheel-left");
+	}
+	return 0;
+}
+
+static void send_batch(struct input *input);
+
+/* A refusal (a paused machine takes no input) is no reason to say it again. */
+static void handle_reply(void *data, const char *error, sd_json_variant *untrusted_result) {
+	struct input *input = data;
+	input->waiting = false;
+	send_batch(input);
+}
+
+static void send_batch(struct input *input) {
+	struct link_input_event batch[INPUT_BATCH_MAX];
+	size_t n = input->waiting ? 0 : input_queue_take(&input->queue, batch);
+	if (n == 0) {
+		return;
+	}
+	sd_json_variant *events = NULL, *arguments = NULL;
+	int error = 0;
+	for (size_t i = 0; i < n && error >= 0; i++) {
+		error = append(&events, &batch[i]);
+	}
+	if (error >= 0) {
+		error = sd_json_buildo(&arguments, SD_JSON_BUILD_PAIR_VARIANT("events", events));
+	}
+	if (error >= 0) {
+		error = qmp_command(
+			input->qmp, "input-send-event", arguments, 0, handle_reply, input);
+	}
+	input->waiting = error >= 0;
+	sd_json_variant_unref(arguments);
+	sd_json_variant_unref(events);
+}
+
+void input_init(struct input *input, struct qmp *qmp) {
+	*input = (struct input){.qmp = qmp};
+}
+
+void input_send(struct input *input, const struct link_input *frame) {
+	if (input->qmp == NULL) {
+		return;
+	}
+	input_queue_add(&input->queue, frame);
+	send_batch(input);
+}

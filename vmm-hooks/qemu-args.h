@@ -1,0 +1,29 @@
+#ifndef VMM_HOOKS_QEMU_ARGS_H
+#define VMM_HOOKS_QEMU_ARGS_H
+
+#include <stdbool.h>
+
+#include "config.h"
+
+/* What QEMU's command line needs besides the guest's file. Borrowed strings. */
+struct qemu_context {
+	const char *gpu_socket;    // where the guest's device listens
+	const char *firmware_code; // OVMF's code; NULL for BIOS
+	const char *firmware_vars; // this guest's writable copy of its variables
+	const char *disk_format;   // "raw" or "qcow2"; ignored without a disk
+	bool kvm;
+	int qmp_fd; // in QEMU: its end of the QMP socketpair
+};
+
+/* The id of the GPU in QEMU's device tree. */
+#define QEMU_GPU_ID "gpu"
+
+/*
+ * QEMU's command line for a guest: a pure function of its arguments. Returns 0 and a
+ * NULL-terminated array (words_free() it); -EINVAL where the guest's extra arguments
+ * have a quote without its end, -ENOMEM.
+ */
+int qemu_args_build(
+	const struct config_guest *guest, const struct qemu_context *context, char ***ret_argv);
+
+#endif
