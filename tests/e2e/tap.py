@@ -1,0 +1,77 @@
+"""Tests that run in order and report in TAP, each named by the behaviour it shows."""
+import sys
+import time
+import traceback
+
+
+class Skip(Exception):
+  """Raised by a test that cannot run here; says why."""
+
+
+class Plan:
+  def __init__(self):
+    self.tests = []
+
+  def test(self, name):
+    """Adds the decorated function as a test."""
+    def add(function):
+      self.tests.append((name, function))
+      return function
+    return add
+
+  def run(self, *arguments, on_failure=None):
+    """Runs every test with the arguments; returns how many failed."""
+    failed = 0
+    print(f"1..{len(self.tests)}", flush=True)
+    for number, (name, function) in enumerate(self.tests, 1):
+      started = time.monotonic()
+      line, details = f"ok {number} - {name}", []
+      try:
+        function(*arguments)
+      except Skip as why:
+        line += f" # SKIP {why}"
+      except Exception as error:
+        failed += 1
+        line = "not " + line
+        details = describe(error)
+        if on_failure:
+          details += on_failure()
+      print(line)
+      for detail in details:
+        print(f"#   {detail}")
+      print(f"# {time.monotonic() - started:.1f} s", flush=True)
+    return failed
+
+
+def describe(error):
+  """What went wrong, and where in the test."""
+  place = traceback.extract_tb(error.__traceback__)
+  where = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}: {frame.line}" for frame in place[1:]]
+  return [f"{type(error).__name__}: {line}" for line in (str(error) or "?").splitlines()] + where
+
+
+def skip_all(why):
+  """Ends the program where none of its tests can run."""
+  print(f"1..0 # SKIP {why}")
+  sys.exit(0)
+
+
+def check(condition, message):
+  if not condition:
+    raise AssertionError(message)
+
+
+def same(actual, expected, what):
+  check(actual == expected, f"{what}: {actual!r}, not {expected!r}")
+
+
+def wait_until(condition, what, seconds=60, step=0.05):
+  """Waits for a true value of condition() and returns it."""
+  deadline = time.monotonic() + seconds
+  while True:
+    value = condition()
+    if value:
+      return value
+    if time.monotonic() > deadline:
+      raise AssertionError(f"{what}: not within {seconds} s")
+    time.sleep(step)

@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""What cannot be started is refused in one line, and nothing half-started stays behind.
+
+mulliond runs alone here, and no guest is booted.
+"""
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+from session import Session, program
+from tap import Plan, check, same, wait_until
+
+plan = Plan()
+
+OLD_QEMU = """#!/bin/sh
+case "$*" in
+*-version*) echo 'QEMU emulator version 9.2.0' ;;
+*help*) echo 'name "virtio-vga", bus PCI' ;;
+*) echo "qemu: -device: 'vfio-user-pci' is not a valid device model name" >&2; exit 1 ;;
+esac
+"""
+
+
+def configure(session):
+  def guest(name, machine, vram="8M"):
+    session.configure(name, f"[guest]\nstop-timeout = 1s\n[gpu]\nvram = {vram}\n[machine]\n"
+      f"memory = 64M\ncpus = 1\nnetwork = none\n{machine}\n")
+
+  old = session.path("old-qemu")
+  with open(old, "w") as file:
+    file.write(OLD_QEMU)
+  os.chmod(old, 0o755)
+  session.configure("mullion", "[mullion]\nvram = 32M\n")
+  guest("no-qemu", "qemu = /nowhere/qemu-system-x86_64")
+  guest("old-qemu", f"qemu = {old}")
+  guest("no-disk", "disk = /nowhere/disk.qcow2")
+  guest("no-kernel", "kernel = /nowhere/vmlinuz")
+  guest("too-big", "vmm = external", vram="64M")
+  guest("busy", f"vmm = external\nsocket = {session.path('busy.sock')}")
+  guest("plain", "vmm = external")
+
+
+def refused(session, name, *words):
+  """Starting it fails in one line with these words, and leaves nothing behind."""
+  status, _, errors = session.ctl("start", name)
+  check(status != 0, f"'{name}' was started")
+  same(len(errors.splitlines()), 1, f"lines of the refusal: {errors!r}")
+  for word in words:
+    check(word in errors, f"{word!r} does not occur in {errors!r}")
+  guest = session.guest(name)
+  check(guest["state"] in ("off", "failed"), f"'{name}' is {guest['state']}")
+  check(guest.get("devicePid") is None and guest.get("vmmPid") is None, "it has processes")
+  same(session.ask("vram")["slices"], [], "the slices in use")
+  same(list(session.left_over().values()), ["mulliond"], "the processes")
+
+
+@plan.test("a QEMU that is not there is named")
+def no_qemu(session):
+  refused(session, "no-qemu", "/nowhere/qemu-system-x86_64")
+
+
+@plan.test("a QEMU that is too old is refused, with the version that would do")
+def old_qemu(session):
+  refused(session, "old-qemu", "10.1")
+
+
+@plan.test("a disk that is not there is named")
+def no_disk(session):
+  refused(session, "no-disk", "/nowhere/disk.qcow2")
+
+
+@plan.test("a kernel that is not there is named")
+def no_kernel(session):
+  refused(session, "no-kernel", "/nowhere/vmlinuz")
+
+
+@plan.test("a slice that does not fit into the pool is refused, with the map")
+def too_big(session):
+  refused(session, "too-big", "64", "32")
+
+
+@plan.test("a socket on which somebody listens is refused and left alone")
+def busy(session):
+  with socket.socket(socket.AF_UNIX) as owner:
+    owner.bind(session.path("busy.sock"))
+    owner.listen()
+    refused(session, "busy", session.path("busy.sock"))
+    with socket.socket(socket.AF_UNIX) as client:
+      client.connect(session.path("busy.sock"))
+
+
+@plan.test("a guest with an external VMM waits at the socket that its status names")
+def external(session):
+  session.do("start", "plain")
+  guest = session.guest("plain")
+  check(not guest["connected"], "a VMM is connected")
+  check(os.path.exists(guest["socket"]), f"{guest['socket']} is not there")
+  same(len(session.ask("vram")["slices"]), 1, "slices")
+  session.do("stop", "plain")
+  session.expect_state("plain", "off", 10)
+  same(session.ask("vram")["slices"], [], "the slices in use")
+  check(not os.path.exists(guest["socket"]), "its socket is still there")
+
+
+@plan.test("a second mulliond is refused in one line, and the first goes on")
+def second(session):
+  done = subprocess.run([program("mulliond")], env=session.environment, capture_output=True,
+    text=True, stdin=subprocess.DEVNULL, timeout=20)
+  check(done.returncode != 0, "it runs")
+  same(len(done.stderr.splitlines()), 1, f"lines: {done.stderr!r}")
+  session.do("list")
+
+
+@plan.test("a signal ends mulliond, and no socket stays behind")
+def ends(session):
+  session.process.send_signal(signal.SIGTERM)
+  same(session.process.wait(20), 0, "its status")
+  same(session.left_over(), {}, "processes")
+  same(session.sockets(), [], "files in the runtime directory")
+
+
+@plan.test("a broken configuration is reported in full, and nothing starts")
+def broken(session):
+  session.configure("plain", "[machine]\nmemory = lots\ncpus = 0\n[gpu]\ncolour = red\n")
+  done = subprocess.run([program("mulliond")], env=session.environment, capture_output=True,
+    text=True, stdin=subprocess.DEVNULL, timeout=20)
+  check(done.returncode != 0, "it runs")
+  for place in ("plain.ini:2", "plain.ini:3", "plain.ini:5"):
+    check(place in done.stderr, f"{place} is not reported: {done.stderr!r}")
+  same(session.left_over(), {}, "processes")
+
+
+def main():
+  session = Session()
+  try:
+    configure(session)
+    session.start("mulliond")
+    wait_until(lambda: not session.ctl("list")[0], "mulliond answers", 20)
+    return plan.run(session, on_failure=session.tails)
+  finally:
+    session.finish()
+
+
+if __name__ == "__main__":
+  signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+  sys.exit(1 if main() else 0)

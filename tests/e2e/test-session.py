@@ -1,0 +1,404 @@
+#!/usr/bin/env python3
+"""Boots real guests in a headless session once, and looks at it from all sides.
+
+firmware: OVMF at its UEFI shell. linux: Debian's stable kernel, whose bochs draws straight
+into VRAM. newer: the kernel of backports, whose bochs draws by way of a shadow buffer, and
+whose mode is that of the output.
+"""
+import os
+import re
+import signal
+import sys
+import time
+
+from session import Session, make_linux, memfds, qemu_lacks
+from tap import Plan, check, same, skip_all, wait_until
+
+OUTPUT = (1280, 800)
+MODES = {"firmware": (640, 480), "linux": (800, 600), "newer": OUTPUT}
+LINUX_GUESTS = ("linux", "newer")
+BOOT_SECONDS = 120
+VRAM = 16 << 20
+
+KEY_F, KEY_TAB, KEY_E, KEY_SPACE, KEY_INSERT = 33, 15, 18, 57, 110
+BTN_LEFT = 272
+
+plan = Plan()
+
+
+def configure(session):
+  session.configure("mullion", f"""
+[mullion]
+vram = 64M
+[desktop]
+output = {OUTPUT[0]}x{OUTPUT[1]}
+""")
+  session.configure("firmware", f"""
+[guest]
+title = UEFI shell
+autostart = yes
+stop-timeout = 1s
+[gpu]
+vram = 16M
+mode = 640x480
+[machine]
+memory = 192M
+cpus = 1
+firmware = uefi
+network = none
+extra = -serial file:{session.path('firmware.serial')}
+""")
+  for name, suite, firmware in (("linux", "trixie", "bios"), ("newer", "trixie-backports", "uefi")):
+    kernel, initrd = make_linux(suite)
+    session.configure(name, f"""
+[guest]
+autostart = yes
+stop-timeout = 15s
+[gpu]
+vram = 16M
+mode = {MODES[name][0]}x{MODES[name][1]}
+[machine]
+memory = 320M
+cpus = 1
+firmware = {firmware}
+kernel = {kernel}
+initrd = {initrd}
+append = quiet console=tty0 mullion.card=0
+network = none
+extra = -serial file:{session.path(name + '.serial')}
+""")
+
+
+def card_is_up(session, guest, since=0):
+  match = session.expect_serial(guest, r"^card (\d+)x(\d+)", since, BOOT_SECONDS)
+  same((int(match[1]), int(match[2])), MODES[guest], f"the mode that '{guest}' chose")
+  wait_until(lambda: session.picture("card", session.shot(guest))[0],
+    f"the picture of '{guest}' is the test card", 5)
+
+
+def raise_window(session, guest, x, y):
+  """Puts a window in front, at its own size."""
+  session.do("focus", guest)
+  session.do("resize", guest, *map(str, MODES[guest]))
+  session.do("move", guest, str(x), str(y))
+  same(session.window(guest), (x, y, *MODES[guest]), f"the window of '{guest}'")
+
+
+def card_shown_at(session, guest, x, y):
+  """The session's picture has the guest's at that place, bit by bit."""
+  def look():
+    return session.picture("card", session.shot(), x, y, *MODES[guest])[0]
+  wait_until(look, f"the test card of '{guest}' lies at {x},{y}", 5)
+
+
+@plan.test("every guest that starts by itself comes to run")
+def all_run(session):
+  wait_until(lambda: session.process.poll() is not None or not session.ctl("list")[0],
+    "mullionctl list answers", 30)
+  for guest in MODES:
+    session.expect_state(guest, "running")
+    status = session.guest(guest)
+    check(status["connected"], f"no VMM is connected to '{guest}'")
+    check(status["shown"], f"'{guest}' is not shown")
+    check(status["accel"] in ("kvm", "tcg"), f"accel of '{guest}' is {status['accel']}")
+
+
+@plan.test("the UEFI shell comes up and has drawn its prompt")
+def uefi_shell(session):
+  session.expect_serial("firmware", "Shell>", seconds=BOOT_SECONDS)
+  wait_until(lambda: not session.picture("plain", session.shot("firmware"))[0],
+    "the firmware's picture is not empty", 5)
+
+
+@plan.test("the test card of Linux 6.12 arrives bit by bit in the guest's screenshot")
+def card_of_stable(session):
+  card_is_up(session, "linux")
+  check("guest: linux 6." in session.serial("linux"), "not the kernel of trixie")
+
+
+@plan.test("the test card of Linux 7.2 arrives bit by bit in the guest's screenshot")
+def card_of_backports(session):
+  card_is_up(session, "newer")
+  check("guest: linux 7." in session.serial("newer"), "not the kernel of backports")
+
+
+@plan.test("the test card arrives bit by bit in the session's screenshot")
+def card_in_session(session):
+  raise_window(session, "linux", 200, 100)
+  card_shown_at(session, "linux", 200, 100)
+  same(session.picture("size", session.path("session.png"))[1], "1280x800", "the session's size")
+
+
+@plan.test("no write to VRAM ever trapped, and every mode set did")
+def traps(session):
+  for guest in MODES:
+    counts = session.traps(guest)
+    same(counts["vram"]["count"], 0, f"traps of '{guest}' for VRAM")
+    check(counts["mode-set"]["count"] > 0, f"'{guest}' set a mode without a trap")
+    check(counts["mode-set"]["privileged"], "a mode set is not privileged")
+
+
+@plan.test("the slices lie side by side in the VRAM map")
+def slices(session):
+  reply = session.ask("vram")
+  slices = sorted(reply["slices"], key=lambda one: one["base"])
+  same(sorted(one["guest"] for one in slices), sorted(MODES), "the guests that have a slice")
+  for one in slices:
+    same(one["limit"], VRAM, f"the slice of '{one['guest']}'")
+  for one, other in zip(slices, slices[1:]):
+    check(one["base"] + one["limit"] <= other["base"], f"{one} and {other} overlap")
+  check(slices[-1]["base"] + slices[-1]["limit"] <= reply["size"], "a slice lies outside")
+  same(reply["free"], reply["size"] - VRAM * len(slices), "what is free")
+
+
+@plan.test("no device process holds or maps memory of another guest")
+def isolation(session):
+  guests = session.guests()
+  device = {name: memfds(guest["devicePid"]) for name, guest in guests.items()}
+  vmm = {name: memfds(guest["vmmPid"]) for name, guest in guests.items()}
+  for name in MODES:
+    check(device[name] & vmm[name], f"'{name}': device and QEMU share no slice: nothing was seen")
+    for other in MODES:
+      if other != name:
+        check(not device[name] & device[other], f"the devices of '{name}' and '{other}' share memory")
+        check(not device[name] & vmm[other], f"the device of '{name}' has memory of '{other}'")
+
+
+@plan.test("the resource table says where each guest put its BARs")
+def table(session):
+  rows = {row["guest"]: row for row in session.ask("table")["rows"]}
+  slices = {one["guest"]: one for one in session.ask("vram")["slices"]}
+  same(sorted(rows), sorted(MODES), "the guests in the table")
+  for guest in LINUX_GUESTS:
+    serial = session.serial(guest)
+    seen = re.search(r"^guest: pci 0000:(\S+) 0x1234 0x1111$", serial, re.MULTILINE)
+    check(seen, f"'{guest}' sees no bochs card")
+    bars = [int(start, 16) for start in re.findall(r"^guest: bar (\S+) ", serial, re.MULTILINE)]
+    row = rows[guest]
+    check(row["pciAddress"] in (seen[1], "0000:" + seen[1], None), f"{row['pciAddress']} is {seen[1]}")
+    segments = {segment["bar"]: segment for segment in row["segments"]}
+    same((segments[0]["guestAddress"], segments[2]["guestAddress"]), (bars[0], bars[2]), "the BARs")
+    check(bars[0] and bars[2], "a BAR is at 0")
+    same(segments[0]["machineAddress"], slices[guest]["base"], "the machine address of BAR0")
+    same(segments[2].get("machineAddress"), None, "the machine address of the trapped BAR2")
+    same((row["machineBase"], row["machineLimit"]), (slices[guest]["base"], VRAM), "the segment")
+
+
+@plan.test("the pointer reaches the guest below it, in the guest's own coordinates")
+def pointer(session):
+  raise_window(session, "linux", 200, 100)
+  session.expect_serial("linux", "^device .*[Tt]ablet")
+  mark = session.mark("linux")
+  session.input("move 300 200", "move 600 400")
+  match = wait_until(lambda: re.findall(r"^pointer (\d+) (\d+)$", session.serial("linux")[mark:],
+    re.MULTILINE), "'linux' reports the pointer", 10)
+  time.sleep(0.2)
+  match = re.findall(r"^pointer (\d+) (\d+)$", session.serial("linux")[mark:], re.MULTILINE)
+  expected = ((600 - 200) * 32767 / 800, (400 - 100) * 32767 / 600)
+  for got, ought in zip(map(int, match[-1]), expected):
+    check(abs(got - ought) <= 64, f"the pointer is at {match[-1]}, not {expected}")
+
+
+@plan.test("a click and a turn of the wheel reach the guest")
+def buttons(session):
+  mark = session.mark("linux")
+  session.input("click 600 400")
+  session.expect_serial("linux", f"^key {BTN_LEFT} 1\nkey {BTN_LEFT} 0$", mark, 10)
+  session.input("wheel 1", "wheel -1")
+  session.expect_serial("linux", "^wheel -1\nwheel 1$", mark, 10)
+
+
+@plan.test("dragging by the title moves the window, and the guest sees none of it")
+def drag_title(session):
+  raise_window(session, "linux", 200, 100)
+  mark = session.mark("linux")
+  session.input("drag 500 90 560 130 6")
+  same(session.window("linux"), (260, 140, 800, 600), "the window")
+  card_shown_at(session, "linux", 260, 140)
+  check(f"key {BTN_LEFT}" not in session.serial("linux")[mark:], "the guest saw the button")
+
+
+@plan.test("dragging with Super and the left button moves the window")
+def drag_super(session):
+  session.input("drag 600 400 540 360 6 super")
+  same(session.window("linux"), (200, 100, 800, 600), "the window")
+
+
+@plan.test("Super+F shows the guest alone, scaled and centred, and returns to the same place")
+def fullscreen(session):
+  raise_window(session, "linux", 210, 110)
+  before = session.windows()
+  session.input(f"key {KEY_F} super")
+  wait_until(lambda: session.windows()["linux"]["fullscreen"], "'linux' is full-screen", 5)
+  x, y, width, height = session.window("linux")
+  same((y, height), (0, 800), "top and height on the screen")
+  check(width in (1066, 1067) and abs(2 * x + width - 1280) <= 1, f"{x},{width} is not centred")
+  picture = session.shot()
+  session.expect_picture("plain", picture, 0, 0, x - 1, 800)
+  session.expect_picture("plain", picture, x + width + 1, 0, 1280 - x - width - 1, 800)
+  # In the middle of the third colour bar.
+  same(session.picture("colour", picture, 640 - 300, 200)[1], "#00ffff", "a pixel of the scaled card")
+  session.input(f"key {KEY_F} super")
+  wait_until(lambda: not session.windows()["linux"]["fullscreen"], "windows again", 5)
+  for guest, window in before.items():
+    now = session.windows()[guest]
+    for key in ("x", "y", "width", "height", "stack", "focused"):
+      same(now[key], window[key], f"{key} of '{guest}'")
+  card_shown_at(session, "linux", 210, 110)
+
+
+@plan.test("a guest whose mode is the output's fills it bit by bit")
+def fullscreen_exact(session):
+  session.do("fullscreen", "newer")
+  wait_until(lambda: session.picture("card", session.shot())[0], "the card fills the output", 5)
+  session.do("fullscreen", "off")
+  wait_until(lambda: not session.picture("card", session.shot())[0], "windows again", 5)
+
+
+@plan.test("a resized window shows the whole picture scaled")
+def resize(session):
+  raise_window(session, "linux", 200, 100)
+  session.do("resize", "linux", "400", "300")
+  same(session.window("linux"), (200, 100, 400, 300), "the window")
+  # Half the size: the fourth colour bar is a quarter of a bar right of the middle.
+  wait_until(lambda: session.picture("colour", session.shot(), 200 + 190, 100 + 60)[1] == "#00ff00",
+    "the green bar is where the half-size card has it", 5)
+  session.do("resize", "linux", "800", "600")
+  card_shown_at(session, "linux", 200, 100)
+
+
+@plan.test("a key typed by the virtual keyboard shows up on the guest's console")
+def typing(session):
+  session.do("focus", "linux")
+  mark, others = session.mark("linux"), session.mark("newer")
+  session.input(f"key {KEY_SPACE}")
+  session.expect_serial("linux", "^guest: console$", mark, 10)
+  session.expect_serial("linux", f"^key {KEY_SPACE} 1$", mark, 10)
+  time.sleep(1)
+  before = session.shot("linux", "before")
+  session.input("type echo Typed-$((6*7)) > /dev/ttyS0\\n")
+  session.expect_serial("linux", "^Typed-42$", mark, 20)
+  wait_until(lambda: int(session.picture("differ", before, session.shot("linux"))[1]) > 100,
+    "what was typed is seen", 5)
+  check("key " not in session.serial("newer")[others:], "the keys reached another guest too")
+
+
+@plan.test("Super with a number or Tab gives the focus, and the keys go there")
+def focus_keys(session):
+  session.input("key 3 super") # Super+2: linux, second in the order of names
+  wait_until(lambda: session.windows()["linux"]["focused"], "Super+2 focuses 'linux'", 5)
+  session.input("key 4 super")
+  wait_until(lambda: session.windows()["newer"]["focused"], "Super+3 focuses 'newer'", 5)
+  session.input(f"key {KEY_TAB} super")
+  wait_until(lambda: not session.windows()["newer"]["focused"], "Super+Tab goes on", 5)
+
+
+@plan.test("a held key is released in the guest that loses the focus")
+def held_key(session):
+  session.do("focus", "linux")
+  mark, others = session.mark("linux"), session.mark("newer")
+  session.input(f"press {KEY_INSERT}")
+  session.expect_serial("linux", f"^key {KEY_INSERT} 1$", mark, 10)
+  session.do("focus", "newer")
+  session.expect_serial("linux", f"^key {KEY_INSERT} 0$", mark, 10)
+  session.input(f"release {KEY_INSERT}")
+  check("key" not in session.serial("newer")[others:], "'newer' saw the key")
+
+
+@plan.test("a guest that reboots comes back with its picture")
+def reboot(session):
+  session.do("focus", "linux")
+  pid = session.guest("linux")["devicePid"]
+  mark = session.mark("linux")
+  session.input("type \\nreboot -f\\n")
+  session.expect_serial("linux", "^guest: linux", mark, BOOT_SECONDS)
+  card_is_up(session, "linux", mark)
+  same(session.guest("linux")["devicePid"], pid, "the device process")
+  same(session.traps("linux")["vram"]["count"], 0, "traps for VRAM")
+
+
+@plan.test("a guest can be stopped by its power button, and started again")
+def stop_and_start(session):
+  mark = session.mark("linux")
+  session.do("stop", "linux")
+  session.expect_serial("linux", "^power$", mark, 15)
+  session.expect_state("linux", "off", 30)
+  check("linux" not in session.windows(), "its window is still there")
+  same(session.guest("newer")["state"], "running", "the other guest")
+  mark = 0 # QEMU writes the file anew
+  session.do("start", "linux")
+  session.expect_state("linux", "running")
+  card_is_up(session, "linux")
+
+
+@plan.test("firmware that knows no power button is stopped after its time-out")
+def stop_firmware(session):
+  session.do("stop", "firmware")
+  session.expect_state("firmware", "off", 15)
+
+
+@plan.test("a guest whose device dies fails alone, and says so")
+def device_dies(session):
+  os.kill(session.guest("newer")["devicePid"], signal.SIGKILL)
+  session.expect_state("newer", "failed", 30)
+  check(session.guest("newer")["reason"], "no reason is given")
+  same(session.guest("linux")["state"], "running", "the other guest")
+  session.expect_picture("card", session.shot("linux"))
+
+
+@plan.test("kill ends a guest at once")
+def kill_guest(session):
+  session.do("start", "newer")
+  session.expect_state("newer", "running")
+  pids = [session.guest("newer")[key] for key in ("devicePid", "vmmPid")]
+  session.do("kill", "newer")
+  check(session.guest("newer")["state"] in ("off", "failed"), "it still runs")
+  for pid in pids:
+    check(pid not in session.left_over(), f"process {pid} is still there")
+
+
+@plan.test("an unknown guest gives one line and a failure")
+def unknown_guest(session):
+  for words in (["status", "nobody"], ["start", "nobody"], ["stop", "nobody"], ["kill", "nobody"],
+      ["traps", "nobody"], ["focus", "nobody"], ["fullscreen", "nobody"],
+      ["move", "nobody", "1", "1"], ["resize", "nobody", "100", "100"],
+      ["screenshot", "nobody", session.path("nobody.png")]):
+    status, _, errors = session.ctl(*words)
+    check(status != 0, f"mullionctl {words[0]} of an unknown guest succeeds")
+    same(len(errors.splitlines()), 1, f"lines of mullionctl {words[0]}: {errors!r}")
+    check("nobody" in errors, f"mullionctl {words[0]} does not name the guest: {errors!r}")
+
+
+@plan.test("Super+Shift+E leaves the session, and nothing of it remains")
+def leave(session):
+  session.input(f"key {KEY_E} super shift")
+  wait_until(lambda: session.process.poll() is not None, "mullion ends", 40)
+  same(session.process.returncode, 0, "its status")
+  wait_until(lambda: not session.left_over(), f"all processes end", 10)
+  same(session.sockets(), [], "files in the runtime directory")
+
+
+@plan.test("without a session mullionctl says so in one line")
+def no_daemon(session):
+  for words in (["list"], ["windows"], ["screenshot", session.path("none.png")]):
+    status, _, errors = session.ctl(*words)
+    check(status != 0, f"mullionctl {words[0]} succeeds")
+    same(len(errors.splitlines()), 1, f"lines of mullionctl {words[0]}: {errors!r}")
+
+
+def main():
+  lacking = qemu_lacks()
+  if lacking:
+    skip_all(lacking)
+  session = Session()
+  try:
+    configure(session)
+    session.start()
+    return plan.run(session, on_failure=session.tails)
+  finally:
+    session.finish()
+
+
+if __name__ == "__main__":
+  signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+  sys.exit(1 if main() else 0)
