@@ -1,0 +1,230 @@
+#include "desktop.h"
+
+#include <errno.h>
+#include <wayland-client.h>
+
+#include "clock.h"
+#include "mullion-guest-v1-client-protocol.h"
+#include "presentation-time-client-protocol.h"
+#include "xdg-shell-client-protocol.h"
+
+static void handle_size(
+	void *data, struct mullion_desktop_v1 *object, uint32_t width, uint32_t height) {
+	// The compositor scales: a guest of this kind keeps the mode that it has set.
+}
+
+static void handle_visibility(void *data, struct mullion_desktop_v1 *object, uint32_t state) {
+	struct desktop *desktop = data;
+	desktop->ops->visible(desktop->data, state != MULLION_DESKTOP_V1_VISIBILITY_HIDDEN);
+}
+
+static const struct mullion_desktop_v1_listener guest_desktop_listener = {
+	.configure = handle_size,
+	.visibility = handle_visibility,
+};
+
+static void handle_xdg_configure(void *data, struct xdg_surface *xdg_surface, uint32_t serial) {
+	struct desktop *desktop = data;
+	xdg_surface_ack_configure(xdg_surface, serial);
+	desktop->ops->configured(desktop->data);
+}
+
+static const struct xdg_surface_listener xdg_surface_listener = {
+	.configure = handle_xdg_configure,
+};
+
+static void handle_toplevel_configure(void *data, struct xdg_toplevel *toplevel, int32_t width,
+	int32_t height, struct wl_array *states) {
+	// The picture has the size of the guest's mode, whatever the compositor would like.
+}
+
+static void handle_toplevel_close(void *data, struct xdg_toplevel *toplevel) {
+	struct desktop *desktop = data;
+	desktop->ops->closed(desktop->data);
+}
+
+static const struct xdg_toplevel_listener toplevel_listener = {
+	.configure = handle_toplevel_configure,
+	.close = handle_toplevel_close,
+};
+
+static int take_guest_role(struct desktop *desktop) {
+	desktop->guest_desktop =
+		mullion_guest_v1_get_desktop(desktop->wayland->guest, desktop->surface, 0);
+	if (desktop->guest_desktop == NULL) {
+		return -ENOMEM;
+	}
+	mullion_desktop_v1_add_listener(desktop->guest_desktop, &guest_desktop_listener, desktop);
+	desktop->ops->configured(desktop->data);
+	return 0;
+}
+
+static int take_toplevel_role(struct desktop *desktop) {
+	desktop->xdg_surface =
+		xdg_wm_base_get_xdg_surface(desktop->wayland->wm_base, desktop->surface);
+	if (desktop->xdg_surface == NULL) {
+		return -ENOMEM;
+	}
+	xdg_surface_add_listener(desktop->xdg_surface, &xdg_surface_listener, desktop);
+	desktop->toplevel = xdg_surface_get_toplevel(desktop->xdg_surface);
+	if (desktop->toplevel == NULL) {
+		return -ENOMEM;
+	}
+	xdg_toplevel_add_listener(desktop->toplevel, &toplevel_listener, desktop);
+	xdg_toplevel_set_title(desktop->toplevel, "mullion guest");
+	xdg_toplevel_set_app_id(desktop->toplevel, "mullion-device");
+	wl_surface_commit(desktop->surface);
+	return 0;
+}
+
+static void set_opaque(struct desktop *desktop) {
+	struct wl_region *region = wl_compositor_create_region(desktop->wayland->compositor);
+	if (region != NULL) {
+		wl_region_add(region, 0, 0, INT32_MAX, INT32_MAX);
+		wl_surface_set_opaque_region(desktop->surface, region);
+		wl_region_destroy(region);
+	}
+}
+
+int desktop_init(struct desktop *desktop, struct wayland *wayland, const struct desktop_ops *ops,
+	void *data) {
+	*desktop = (struct desktop){.wayland = wayland, .ops = ops, .data = data};
+	if (wayland->compositor == NULL || wayland->shm == NULL ||
+		(wayland->guest == NULL && wayland->wm_base == NULL)) {
+		return -EOPNOTSUPP;
+	}
+	desktop->surface = wl_compositor_create_surface(wayland->compositor);
+	if (desktop->surface == NULL) {
+		return -ENOMEM;
+	}
+	set_opaque(desktop);
+	int error = wayland->guest != NULL ? take_guest_role(desktop) : take_toplevel_role(desktop);
+	if (error < 0) {
+		desktop_finish(desktop);
+	}
+	return error;
+}
+
+void desktop_finish(struct desktop *desktop) {
+	for (size_t i = 0; i < DESKTOP_FEEDBACKS; i++) {
+		if (desktop->feedbacks[i].proxy != NULL) {
+			wp_presentation_feedback_destroy(desktop->feedbacks[i].proxy);
+		}
+	}
+	if (desktop->frame != NULL) {
+		wl_callback_destroy(desktop->frame);
+	}
+	if (desktop->guest_desktop != NULL) {
+		mullion_desktop_v1_destroy(desktop->guest_desktop);
+	}
+	if (desktop->toplevel != NULL) {
+		xdg_toplevel_destroy(desktop->toplevel);
+	}
+	if (desktop->xdg_surface != NULL) {
+		xdg_surface_destroy(desktop->xdg_surface);
+	}
+	if (desktop->surface != NULL) {
+		wl_surface_destroy(desktop->surface);
+	}
+	*desktop = (struct desktop){0};
+}
+
+static void handle_frame(void *data, struct wl_callback *callback, uint32_t time) {
+	struct desktop *desktop = data;
+	wl_callback_destroy(callback);
+	desktop->frame = NULL;
+	desktop->ops->frame(desktop->data);
+}
+
+static const struct wl_callback_listener frame_listener = {
+	.done = handle_frame,
+};
+
+static void request_frame(struct desktop *desktop) {
+	if (desktop->frame != NULL) {
+		wl_callback_destroy(desktop->frame);
+	}
+	desktop->frame = wl_surface_frame(desktop->surface);
+	if (desktop->frame != NULL) {
+		wl_callback_add_listener(desktop->frame, &frame_listener, desktop);
+	}
+}
+
+static void feedback_finish(struct desktop_feedback *feedback) {
+	wp_presentation_feedback_destroy(feedback->proxy);
+	feedback->proxy = NULL;
+}
+
+static void handle_sync_output(
+	void *data, struct wp_presentation_feedback *proxy, struct wl_output *output) {
+}
+
+static void handle_presented(void *data, struct wp_presentation_feedback *proxy, uint32_t sec_hi,
+	uint32_t sec_lo, uint32_t nsec, uint32_t refresh, uint32_t seq_hi, uint32_t seq_lo,
+	uint32_t flags) {
+	struct desktop_feedback *feedback = data;
+	struct desktop *desktop = feedback->desktop;
+	uint64_t when = ((uint64_t)sec_hi << 32 | sec_lo) * USEC_PER_SEC + nsec / 1000;
+	feedback_finish(feedback);
+	if (desktop->wayland->monotonic) {
+		desktop->ops->presented(desktop->data, when, refresh, feedback->aim);
+	}
+}
+
+static void handle_discarded(void *data, struct wp_presentation_feedback *proxy) {
+	feedback_finish(data);
+}
+
+static const struct wp_presentation_feedback_listener feedback_listener = {
+	.sync_output = handle_sync_output,
+	.presented = handle_presented,
+	.discarded = handle_discarded,
+};
+
+/* Where all are out the compositor is behind: then this commit goes without. */
+static void request_feedback(struct desktop *desktop, uint64_t aim) {
+	if (desktop->wayland->presentation == NULL) {
+		return;
+	}
+	for (size_t i = 0; i < DESKTOP_FEEDBACKS; i++) {
+		struct desktop_feedback *feedback = &desktop->feedbacks[i];
+		if (feedback->proxy != NULL) {
+			continue;
+		}
+		feedback->desktop = desktop;
+		feedback->aim = aim;
+		feedback->proxy =
+			wp_presentation_feedback(desktop->wayland->presentation, desktop->surface);
+		if (feedback->proxy != NULL) {
+			wp_presentation_feedback_add_listener(
+				feedback->proxy, &feedback_listener, feedback);
+		}
+		return;
+	}
+}
+
+static void resize(struct desktop *desktop, uint32_t width, uint32_t height) {
+	if (width == desktop->width && height == desktop->height) {
+		return;
+	}
+	desktop->width = width;
+	desktop->height = height;
+	if (desktop->toplevel != NULL) {
+		xdg_toplevel_set_min_size(desktop->toplevel, (int32_t)width, (int32_t)height);
+		xdg_toplevel_set_max_size(desktop->toplevel, (int32_t)width, (int32_t)height);
+	}
+}
+
+void desktop_commit(struct desktop *desktop, struct wl_buffer *buffer, uint32_t width,
+	uint32_t height, const struct damage_boxes *boxes, uint64_t aim) {
+	resize(desktop, width, height);
+	wl_surface_attach(desktop->surface, buffer, 0, 0);
+	for (size_t i = 0; i < boxes->len; i++) {
+		const struct damage_box *box = &boxes->box[i];
+		wl_surface_damage_buffer(desktop->surface, (int32_t)box->x, (int32_t)box->y,
+			(int32_t)box->width, (int32_t)box->height);
+	}
+	request_frame(desktop);
+	request_feedback(desktop, aim);
+	wl_surface_commit(desktop->surface);
+}

@@ -1,0 +1,65 @@
+#ifndef GUEST_BRIDGE_DESKTOP_H
+#define GUEST_BRIDGE_DESKTOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "damage.h"
+#include "wayland.h"
+
+/*
+ * The surface that is a guest's desktop: in mullion_guest_v1's role where the compositor
+ * has it, else as an ordinary xdg_toplevel, whose title says nothing that stems from the
+ * guest. Carries commits out and tells what becomes of them.
+ */
+
+struct wl_buffer;
+
+#define DESKTOP_FEEDBACKS 4
+
+struct desktop_ops {
+	/* Buffers may be committed. At least once. */
+	void (*configured)(void *data);
+	void (*visible)(void *data, bool visible);
+	/* The last commit's frame callback. */
+	void (*frame)(void *data);
+	/* when in us, refresh in ns (0: not known); aim as given to desktop_commit(). */
+	void (*presented)(void *data, uint64_t when, uint32_t refresh, uint64_t aim);
+	/* The user has closed the xdg_toplevel. */
+	void (*closed)(void *data);
+};
+
+struct desktop_feedback {
+	struct desktop *desktop;
+	struct wp_presentation_feedback *proxy; // owned, or NULL
+	uint64_t aim;
+};
+
+struct desktop {
+	struct wayland *wayland;
+	struct wl_surface *surface;
+	struct wl_callback *frame; // of the last commit, or NULL
+	struct mullion_desktop_v1 *guest_desktop;
+	struct xdg_surface *xdg_surface;
+	struct xdg_toplevel *toplevel;
+	uint32_t width, height; // of the last commit
+	struct desktop_feedback feedbacks[DESKTOP_FEEDBACKS];
+	const struct desktop_ops *ops;
+	void *data;
+};
+
+/*
+ * Makes the surface on a connection that is ready, and that outlives it. Returns 0;
+ * -EOPNOTSUPP where the compositor lacks what is needed; -ENOMEM.
+ */
+int desktop_init(struct desktop *desktop, struct wayland *wayland, const struct desktop_ops *ops,
+	void *data);
+
+/* Safe on a zeroed one. */
+void desktop_finish(struct desktop *desktop);
+
+/* Shows a buffer of width x height, of which boxes have changed since the last commit. */
+void desktop_commit(struct desktop *desktop, struct wl_buffer *buffer, uint32_t width,
+	uint32_t height, const struct damage_boxes *boxes, uint64_t aim);
+
+#endif

@@ -1,0 +1,284 @@
+#include "input.h"
+
+#include "fd.h"
+
+#define WHEEL_CLICK 120
+#define SMOOTH_CLICK 15 // surface units that a wheel's click moves
+
+static bool held_set(uint64_t *held, uint32_t code, bool down) {
+	uint64_t bit = UINT64_C(1) << code % 64;
+	bool was = (held[code / 64] & bit) != 0;
+	if (down) {
+		held[code / 64] |= bit;
+	} else {
+		held[code / 64] &= ~bit;
+	}
+	return was;
+}
+
+static void flush(struct input *input) {
+	if (input->pending.count > 0) {
+		input->send(input->data, &input->pending);
+		input->pending.count = 0;
+	}
+}
+
+static void append(struct input *input, uint32_t type, uint32_t code, int32_t value) {
+	input->pending.events[input->pending.count++] = (struct link_input_event){
+		.type = type,
+		.code = code,
+		.value = value,
+	};
+	if (input->pending.count == LINK_INPUT_MAX) {
+		flush(input);
+	}
+}
+
+/* Passes a press on, and a release only of what the guest knows as pressed. */
+static void press(struct input *input, uint64_t *held, uint32_t type, uint32_t code, bool down) {
+	if (code >= INPUT_CODES || held_set(held, code, down) == down) {
+		return;
+	}
+	append(input, type, code, down);
+}
+
+static void release_all(struct input *input, uint64_t *held, uint32_t type) {
+	for (uint32_t code = 0; code < INPUT_CODES; code++) {
+		press(input, held, type, code, false);
+	}
+	flush(input);
+}
+
+int32_t input_scale(wl_fixed_t position, uint32_t size) {
+	if (position <= 0) {
+		return 0;
+	}
+	// Rounded up: the guest divides and rounds down, and must come to the same pixel.
+	uint64_t unit = (uint64_t)size * 256;
+	uint64_t value = ((uint64_t)position * (LINK_INPUT_ABS_LIMIT + 1) + unit - 1) / unit;
+	return value < LINK_INPUT_ABS_LIMIT ? (int32_t)value : LINK_INPUT_ABS_LIMIT;
+}
+
+static void handle_keymap(
+	void *data, struct wl_keyboard *keyboard, uint32_t format, int32_t fd, uint32_t size) {
+	// The guest has a layout of its own; it gets the keys as they are numbered.
+	fd_close(fd);
+}
+
+static void handle_key_enter(void *data, struct wl_keyboard *keyboard, uint32_t serial,
+	struct wl_surface *surface, struct wl_array *keys) {
+}
+
+static void handle_key_leave(
+	void *data, struct wl_keyboard *keyboard, uint32_t serial, struct wl_surface *surface) {
+	struct input *input = data;
+	release_all(input, input->keys, LINK_INPUT_KEY);
+}
+
+static void handle_key(void *data, struct wl_keyboard *keyboard, uint32_t serial, uint32_t time,
+	uint32_t key, uint32_t state) {
+	struct input *input = data;
+	if (state == WL_KEYBOARD_KEY_STATE_PRESSED || state == WL_KEYBOARD_KEY_STATE_RELEASED) {
+		press(input, input->keys, LINK_INPUT_KEY, key,
+			state == WL_KEYBOARD_KEY_STATE_PRESSED);
+		flush(input);
+	}
+}
+
+static void handle_modifiers(void *data, struct wl_keyboard *keyboard, uint32_t serial,
+	uint32_t depressed, uint32_t latched, uint32_t locked, uint32_t group) {
+}
+
+static void handle_repeat_info(
+	void *data, struct wl_keyboard *keyboard, int32_t rate, int32_t delay) {
+}
+
+static const struct wl_keyboard_listener keyboard_listener = {
+	.keymap = handle_keymap,
+	.enter = handle_key_enter,
+	.leave = handle_key_leave,
+	.key = handle_key,
+	.modifiers = handle_modifiers,
+	.repeat_info = handle_repeat_info,
+};
+
+static void point(struct input *input, wl_fixed_t x, wl_fixed_t y) {
+	if (input->width != 0 && input->height != 0) {
+		append(input, LINK_INPUT_ABS_X, 0, input_scale(x, input->width));
+		append(input, LINK_INPUT_ABS_Y, 0, input_scale(y, input->height));
+	}
+}
+
+/*
+ * No wl_pointer.set_cursor: the compositor's arrow stays over the guest. A guest with a
+ * pointer of its own draws it into the frame buffer, and a text console has none; without
+ * the arrow the user would not see where a click goes.
+ */
+static void handle_pointer_enter(void *data, struct wl_pointer *pointer, uint32_t serial,
+	struct wl_surface *surface, wl_fixed_t x, wl_fixed_t y) {
+	point(data, x, y);
+}
+
+static void handle_pointer_leave(
+	void *data, struct wl_pointer *pointer, uint32_t serial, struct wl_surface *surface) {
+	struct input *input = data;
+	release_all(input, input->buttons, LINK_INPUT_BUTTON);
+	for (size_t axis = 0; axis < 2; axis++) {
+		input->wheel120[axis] = 0;
+		input->wheel_smooth[axis] = 0;
+	}
+}
+
+static void handle_motion(
+	void *data, struct wl_pointer *pointer, uint32_t time, wl_fixed_t x, wl_fixed_t y) {
+	point(data, x, y);
+}
+
+static void handle_button(void *data, struct wl_pointer *pointer, uint32_t serial, uint32_t time,
+	uint32_t button, uint32_t state) {
+	struct input *input = data;
+	press(input, input->buttons, LINK_INPUT_BUTTON, button,
+		state == WL_POINTER_BUTTON_STATE_PRESSED);
+}
+
+/* A peer's numbers: the sum must not wrap. */
+static int32_t add_clamped(int32_t a, int32_t b, int32_t limit) {
+	int64_t sum = (int64_t)a + b;
+	return sum > limit ? limit : sum < -limit ? -limit : (int32_t)sum;
+}
+
+#define WHEEL_LIMIT (100 * WHEEL_CLICK)
+
+static void handle_axis(
+	void *data, struct wl_pointer *pointer, uint32_t time, uint32_t axis, wl_fixed_t value) {
+	struct input *input = data;
+	if (axis < 2) {
+		input->wheel_smooth[axis] = add_clamped(
+			input->wheel_smooth[axis], value, wl_fixed_from_int(100 * SMOOTH_CLICK));
+	}
+}
+
+static void handle_axis_value120(
+	void *data, struct wl_pointer *pointer, uint32_t axis, int32_t value) {
+	struct input *input = data;
+	if (axis < 2) {
+		input->wheel120[axis] = add_clamped(input->wheel120[axis], value, WHEEL_LIMIT);
+		input->wheel_clicked[axis] = true;
+	}
+}
+
+static void handle_axis_discrete(
+	void *data, struct wl_pointer *pointer, uint32_t axis, int32_t clicks) {
+	handle_axis_value120(data, pointer, axis,
+		add_clamped(clicks, 0, WHEEL_LIMIT / WHEEL_CLICK) * WHEEL_CLICK);
+}
+
+static void handle_axis_source(void *data, struct wl_pointer *pointer, uint32_t source) {
+}
+
+static void handle_axis_stop(void *data, struct wl_pointer *pointer, uint32_t time, uint32_t axis) {
+	struct input *input = data;
+	if (axis < 2) {
+		input->wheel_smooth[axis] = 0;
+	}
+}
+
+static void handle_axis_relative_direction(
+	void *data, struct wl_pointer *pointer, uint32_t axis, uint32_t direction) {
+}
+
+/* Whole clicks go to the guest, the rest stays. A wheel sends both kinds of value. */
+static void turn_wheel(struct input *input, uint32_t axis) {
+	int32_t clicks;
+	if (input->wheel_clicked[axis]) {
+		clicks = input->wheel120[axis] / WHEEL_CLICK;
+		input->wheel120[axis] %= WHEEL_CLICK;
+		input->wheel_smooth[axis] = 0;
+		input->wheel_clicked[axis] = false;
+	} else {
+		clicks = input->wheel_smooth[axis] / wl_fixed_from_int(SMOOTH_CLICK);
+		input->wheel_smooth[axis] %= wl_fixed_from_int(SMOOTH_CLICK);
+	}
+	if (clicks != 0) {
+		bool vertical = axis == WL_POINTER_AXIS_VERTICAL_SCROLL;
+		append(input, vertical ? LINK_INPUT_WHEEL : LINK_INPUT_HWHEEL, 0, clicks);
+	}
+}
+
+static void handle_pointer_frame(void *data, struct wl_pointer *pointer) {
+	struct input *input = data;
+	turn_wheel(input, WL_POINTER_AXIS_VERTICAL_SCROLL);
+	turn_wheel(input, WL_POINTER_AXIS_HORIZONTAL_SCROLL);
+	flush(input);
+}
+
+static const struct wl_pointer_listener pointer_listener = {
+	.enter = handle_pointer_enter,
+	.leave = handle_pointer_leave,
+	.motion = handle_motion,
+	.button = handle_button,
+	.axis = handle_axis,
+	.frame = handle_pointer_frame,
+	.axis_source = handle_axis_source,
+	.axis_stop = handle_axis_stop,
+	.axis_discrete = handle_axis_discrete,
+	.axis_value120 = handle_axis_value120,
+	.axis_relative_direction = handle_axis_relative_direction,
+};
+
+static void drop_keyboard(struct input *input) {
+	if (input->keyboard != NULL) {
+		release_all(input, input->keys, LINK_INPUT_KEY);
+		wl_keyboard_release(input->keyboard);
+		input->keyboard = NULL;
+	}
+}
+
+static void drop_pointer(struct input *input) {
+	if (input->pointer != NULL) {
+		release_all(input, input->buttons, LINK_INPUT_BUTTON);
+		wl_pointer_release(input->pointer);
+		input->pointer = NULL;
+	}
+}
+
+static void handle_capabilities(void *data, struct wl_seat *seat, uint32_t capabilities) {
+	struct input *input = data;
+	if ((capabilities & WL_SEAT_CAPABILITY_KEYBOARD) == 0) {
+		drop_keyboard(input);
+	} else if (input->keyboard == NULL) {
+		input->keyboard = wl_seat_get_keyboard(seat);
+		wl_keyboard_add_listener(input->keyboard, &keyboard_listener, input);
+	}
+	if ((capabilities & WL_SEAT_CAPABILITY_POINTER) == 0) {
+		drop_pointer(input);
+	} else if (input->pointer == NULL) {
+		input->pointer = wl_seat_get_pointer(seat);
+		wl_pointer_add_listener(input->pointer, &pointer_listener, input);
+	}
+}
+
+static void handle_seat_name(void *data, struct wl_seat *seat, const char *name) {
+}
+
+static const struct wl_seat_listener seat_listener = {
+	.capabilities = handle_capabilities,
+	.name = handle_seat_name,
+};
+
+void input_init(struct input *input, struct wl_seat *seat,
+	void (*send)(void *data, const struct link_input *input), void *data) {
+	*input = (struct input){.seat = seat, .send = send, .data = data};
+	wl_seat_add_listener(seat, &seat_listener, input);
+}
+
+void input_finish(struct input *input) {
+	drop_keyboard(input);
+	drop_pointer(input);
+	*input = (struct input){0};
+}
+
+void input_set_size(struct input *input, uint32_t width, uint32_t height) {
+	input->width = width;
+	input->height = height;
+}

@@ -1,0 +1,294 @@
+#include "publish.h"
+
+#include <string.h>
+#include <wayland-client.h>
+
+#include "canvas.h"
+#include "checked.h"
+#include "convert.h"
+#include "log.h"
+
+static uint64_t pool_size(const struct publish *publish) {
+	uint64_t aperture = publish->slice->aperture;
+	return aperture < INT32_MAX ? aperture : INT32_MAX;
+}
+
+/* wl_shm counts whole rows, the last one too; pixman wants rows of whole 32-bit words, and
+ * GL rows of whole pixels. */
+bool publish_layout_fits(const struct scanout *scanout, uint64_t pool_size) {
+	uint64_t length = (uint64_t)scanout->stride * scanout->height;
+	uint32_t pixel = scanout_format_bytes(scanout->format);
+	return pixel != 0 && scanout->stride % 4 == 0 && scanout->stride % pixel == 0 &&
+		scanout->offset % 4 == 0 && length <= INT32_MAX &&
+		checked_range(scanout->offset, length, pool_size);
+}
+
+/* False where the compositor does not know the format. */
+static bool shm_format(
+	const struct wayland *wayland, enum scanout_format format, uint32_t *ret_format) {
+	switch (format) {
+	case SCANOUT_XRGB8888:
+		*ret_format = WL_SHM_FORMAT_XRGB8888;
+		return true;
+	case SCANOUT_XRGB1555:
+		*ret_format = WL_SHM_FORMAT_XRGB1555;
+		return wayland->xrgb1555;
+	case SCANOUT_RGB565:
+		*ret_format = WL_SHM_FORMAT_RGB565;
+		return wayland->rgb565;
+	case SCANOUT_RGB888:
+		*ret_format = WL_SHM_FORMAT_RGB888;
+		return wayland->rgb888;
+	case SCANOUT_C8:
+	case SCANOUT_NONE:
+		break;
+	}
+	return false;
+}
+
+static bool shown_directly(const struct publish *publish, const struct scanout *scanout) {
+	uint32_t format;
+	return shm_format(publish->wayland, scanout->format, &format) &&
+		publish_layout_fits(scanout, pool_size(publish));
+}
+
+void publish_init(struct publish *publish, const struct slice *slice, struct wayland *wayland,
+	void (*released)(void *data), void *data) {
+	*publish = (struct publish){
+		.slice = slice,
+		.wayland = wayland,
+		.released = released,
+		.data = data,
+	};
+}
+
+static void direct_finish(struct publish_direct *direct) {
+	if (direct->buffer != NULL) {
+		wl_buffer_destroy(direct->buffer);
+	}
+	*direct = (struct publish_direct){0};
+}
+
+void publish_finish(struct publish *publish) {
+	for (size_t i = 0; i < PUBLISH_DIRECT_MAX; i++) {
+		direct_finish(&publish->direct[i]);
+	}
+	canvas_destroy(publish->canvas);
+	canvas_destroy(publish->retired);
+	if (publish->pool != NULL) {
+		wl_shm_pool_destroy(publish->pool);
+	}
+	damage_finish(&publish->damage);
+	*publish = (struct publish){0};
+}
+
+static struct wl_buffer *create_direct(struct publish *publish, const struct scanout *scanout) {
+	uint32_t format;
+	if (!shm_format(publish->wayland, scanout->format, &format)) {
+		return NULL;
+	}
+	if (publish->pool == NULL) {
+		publish->pool = wl_shm_create_pool(
+			publish->wayland->shm, publish->slice->fd, (int32_t)pool_size(publish));
+		if (publish->pool == NULL) {
+			return NULL;
+		}
+	}
+	return wl_shm_pool_create_buffer(publish->pool, (int32_t)scanout->offset,
+		(int32_t)scanout->width, (int32_t)scanout->height, (int32_t)scanout->stride,
+		format);
+}
+
+/* The buffer of a scanout; a new one takes the place of the one least recently shown, which
+ * is never the one shown now. */
+static struct wl_buffer *get_direct(struct publish *publish, const struct scanout *scanout) {
+	struct publish_direct *oldest = &publish->direct[0];
+	for (size_t i = 0; i < PUBLISH_DIRECT_MAX; i++) {
+		struct publish_direct *direct = &publish->direct[i];
+		if (direct->buffer != NULL && scanout_equal(&direct->scanout, scanout)) {
+			direct->used = publish->looks;
+			return direct->buffer;
+		}
+		if (direct->used < oldest->used) {
+			oldest = direct;
+		}
+	}
+	direct_finish(oldest);
+	oldest->buffer = create_direct(publish, scanout);
+	oldest->scanout = *scanout;
+	oldest->used = publish->looks;
+	return oldest->buffer;
+}
+
+static void handle_released(void *data) {
+	struct publish *publish = data;
+	publish->released(publish->data);
+}
+
+static void make_canvas(struct publish *publish, uint32_t width, uint32_t height) {
+	static struct log_limit limit;
+	int error = canvas_create(
+		&publish->canvas, publish->wayland->shm, width, height, handle_released, publish);
+	if (error < 0) {
+		log_limited(&limit, LOG_LEVEL_WARNING,
+			"no buffer to show a mode of %ux%u: %s; the last picture stays", width,
+			height, strerror(-error));
+	}
+}
+
+/* A new mode: nothing of the last picture can be used again. */
+static void set_mode(struct publish *publish, const struct scanout *scanout) {
+	static struct log_limit limit;
+	damage_finish(&publish->damage);
+	if (publish->retired == NULL) {
+		publish->retired = publish->canvas;
+	} else {
+		canvas_destroy(publish->canvas); // no picture of it was ever shown
+	}
+	publish->canvas = NULL;
+	if (scanout->format == SCANOUT_NONE) {
+		if (publish->width != 0) {
+			make_canvas(publish, publish->width, publish->height);
+		}
+		return;
+	}
+	if (!damage_init(&publish->damage, scanout->width, scanout->height,
+		    scanout_format_bytes(scanout->format))) {
+		log_limited(&limit, LOG_LEVEL_WARNING, "no memory for a mode of %ux%u",
+			scanout->width, scanout->height);
+		return;
+	}
+	if (!shown_directly(publish, scanout)) {
+		make_canvas(publish, scanout->width, scanout->height);
+	}
+}
+
+static bool same_mode(
+	const struct publish *publish, const struct scanout *a, const struct scanout *b) {
+	return a->format == b->format && a->width == b->width && a->height == b->height &&
+		shown_directly(publish, a) == shown_directly(publish, b);
+}
+
+/* Where the scanout cannot be read by the compositor the shadow is converted, not the
+ * aperture: it does not change meanwhile. */
+static void draw(struct publish *publish, struct canvas_buffer *buffer) {
+	const struct damage *damage = &publish->damage;
+	size_t row = (size_t)damage->width * damage->pixel;
+	for (size_t i = 0; i < buffer->stale.len && damage->shadow != NULL; i++) {
+		const struct damage_box *box = &buffer->stale.box[i];
+		for (uint32_t y = box->y; y < box->y + box->height; y++) {
+			convert_row(publish->scanout.format, publish->palette,
+				damage->shadow + y * row + (size_t)box->x * damage->pixel,
+				buffer->pixels + (size_t)y * damage->width + box->x, box->width);
+		}
+	}
+	buffer->stale = (struct damage_boxes){0};
+}
+
+static void check_palette(struct publish *publish, const uint32_t *palette) {
+	if (publish->scanout.format == SCANOUT_C8 &&
+		memcmp(publish->palette, palette, sizeof(publish->palette)) != 0) {
+		memcpy(publish->palette, palette, sizeof(publish->palette));
+		damage_invalidate(&publish->damage);
+	}
+}
+
+/* Sets *ret to what has changed since the last picture. */
+static void find_damage(struct publish *publish, bool changed, struct damage_boxes *ret) {
+	*ret = (struct damage_boxes){0};
+	const struct scanout *scanout = &publish->scanout;
+	if (scanout->format != SCANOUT_NONE) {
+		uint64_t length = (uint64_t)scanout->stride * (scanout->height - 1) +
+			(uint64_t)scanout->width * scanout_format_bytes(scanout->format);
+		const uint8_t *pixels = slice_range(publish->slice, scanout->offset, length);
+		if (pixels != NULL) {
+			damage_compare(&publish->damage, pixels, scanout->stride, ret);
+		}
+	} else if (changed) {
+		damage_boxes_add(ret,
+			(struct damage_box){.width = publish->width, .height = publish->height});
+	}
+}
+
+/* A commit has followed the last picture, so that nothing shows an older canvas. */
+static void drop_retired(struct publish *publish) {
+	if (publish->retired != NULL && publish->replaced) {
+		canvas_destroy(publish->retired);
+		publish->retired = NULL;
+	}
+}
+
+/* Takes the look's scanout over. Returns whether it is another one than the last. */
+static bool take_scanout(
+	struct publish *publish, const struct scanout *scanout, const uint32_t *palette) {
+	bool changed = !scanout_equal(&publish->scanout, scanout);
+	if (changed && !same_mode(publish, &publish->scanout, scanout)) {
+		set_mode(publish, scanout);
+		publish->replaced = false;
+	}
+	publish->scanout = *scanout;
+	check_palette(publish, palette);
+	return changed;
+}
+
+static enum publish_result look_direct(struct publish *publish, struct publish_picture *picture) {
+	const struct scanout *scanout = &publish->scanout;
+	if (publish->damage.shadow == NULL) {
+		return PUBLISH_SAME;
+	}
+	find_damage(publish, false, &picture->boxes);
+	// Pages of the same picture still have to be flipped: the guest will draw in the other.
+	if (picture->boxes.len == 0 && publish->shown_offset == scanout->offset) {
+		return PUBLISH_SAME;
+	}
+	picture->buffer = get_direct(publish, scanout);
+	if (picture->buffer == NULL) {
+		damage_invalidate(&publish->damage);
+		return PUBLISH_SAME;
+	}
+	picture->width = scanout->width;
+	picture->height = scanout->height;
+	publish->shown_offset = scanout->offset;
+	return PUBLISH_CHANGED;
+}
+
+static enum publish_result look_canvas(
+	struct publish *publish, bool changed, struct publish_picture *picture) {
+	bool off = publish->scanout.format == SCANOUT_NONE;
+	if (publish->canvas == NULL || (off && !changed)) {
+		return PUBLISH_SAME;
+	}
+	struct canvas_buffer *buffer = canvas_acquire(publish->canvas);
+	if (buffer == NULL) {
+		return PUBLISH_BUSY;
+	}
+	find_damage(publish, changed, &picture->boxes);
+	if (picture->boxes.len == 0) {
+		return PUBLISH_SAME;
+	}
+	canvas_add_stale(publish->canvas, &picture->boxes);
+	draw(publish, buffer);
+	buffer->busy = true;
+	picture->buffer = buffer->buffer;
+	picture->width = publish->canvas->width;
+	picture->height = publish->canvas->height;
+	return PUBLISH_CHANGED;
+}
+
+enum publish_result publish_look(struct publish *publish, const struct scanout *scanout,
+	const uint32_t *palette, struct publish_picture *ret) {
+	publish->looks++;
+	drop_retired(publish);
+	bool changed = take_scanout(publish, scanout, palette);
+	struct publish_picture picture = {0};
+	enum publish_result result = shown_directly(publish, scanout)
+		? look_direct(publish, &picture)
+		: look_canvas(publish, changed, &picture);
+	if (result == PUBLISH_CHANGED) {
+		publish->width = picture.width;
+		publish->height = picture.height;
+		publish->replaced = true;
+		*ret = picture;
+	}
+	return result;
+}

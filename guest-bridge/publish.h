@@ -1,0 +1,77 @@
+#ifndef GUEST_BRIDGE_PUBLISH_H
+#define GUEST_BRIDGE_PUBLISH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "damage.h"
+#include "scanout.h"
+#include "wayland.h"
+
+/*
+ * Turns what a guest scans out into wl_buffers. Where the compositor can read the guest's
+ * own pixels, the buffer lies in the slice's memfd and nothing is copied but the shadow;
+ * otherwise the tiles that changed are converted into a canvas. A display that is off is a
+ * black picture of the last size.
+ */
+
+/* Buffers kept, so that a guest that flips between pages finds them again. */
+#define PUBLISH_DIRECT_MAX 4
+
+struct publish_direct {
+	struct wl_buffer *buffer; // owned, or NULL
+	struct scanout scanout;
+	uint64_t used; // the look that last showed it
+};
+
+struct publish {
+	const struct slice *slice;
+	struct wayland *wayland;
+	struct wl_shm_pool *pool; // the aperture, from its first use
+	struct publish_direct direct[PUBLISH_DIRECT_MAX];
+	struct canvas *canvas;  // owned; NULL where the scanout is shown directly
+	struct canvas *retired; // owned; of an older mode, shown until a picture replaces it
+	bool replaced;          // that picture has come
+	struct damage damage;
+	struct scanout scanout; // of the last look
+	uint32_t width, height; // of the last picture, 0: there was none
+	uint64_t shown_offset;  // of the last picture, where it was a direct one
+	uint32_t palette[256];  // of the last look, for SCANOUT_C8
+	uint64_t looks;
+	void (*released)(void *data);
+	void *data;
+};
+
+/* A picture to be committed at once. */
+struct publish_picture {
+	struct wl_buffer *buffer; // stays publish's
+	uint32_t width, height;
+	struct damage_boxes boxes; // what changed since the last picture
+};
+
+enum publish_result {
+	PUBLISH_SAME,
+	PUBLISH_CHANGED,
+	PUBLISH_BUSY, // not looked: no buffer is free; released() will be called
+};
+
+/* For one connection, which outlives it, as does the slice. released() is called whenever
+ * the compositor gives a canvas' buffer back. */
+void publish_init(struct publish *publish, const struct slice *slice, struct wayland *wayland,
+	void (*released)(void *data), void *data);
+
+/* Safe on a zeroed one. */
+void publish_finish(struct publish *publish);
+
+/*
+ * Looks at what scanout says; palette has 256 entries of 0x00RRGGBB and is read for
+ * SCANOUT_C8 only. Fills *ret only with PUBLISH_CHANGED.
+ */
+enum publish_result publish_look(struct publish *publish, const struct scanout *scanout,
+	const uint32_t *palette, struct publish_picture *ret);
+
+/* Whether a compositor that knows the format can read a scanout where it lies, in a pool of
+ * pool_size bytes. */
+bool publish_layout_fits(const struct scanout *scanout, uint64_t pool_size);
+
+#endif

@@ -1,0 +1,206 @@
+#include "damage.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* A frame buffer in memory of exactly its size: a sanitizer sees what lies past the end. */
+struct frame {
+	struct damage damage;
+	uint32_t stride;
+	size_t size;
+	uint8_t *pixels;
+};
+
+static void frame_init(
+	struct frame *frame, uint32_t width, uint32_t height, uint32_t pixel, uint32_t gap) {
+	assert_true(damage_init(&frame->damage, width, height, pixel));
+	frame->stride = width * pixel + gap;
+	frame->size = (size_t)frame->stride * (height - 1) + (size_t)width * pixel;
+	frame->pixels = calloc(1, frame->size);
+	assert_non_null(frame->pixels);
+	struct damage_boxes boxes;
+	damage_compare(&frame->damage, frame->pixels, frame->stride, &boxes);
+}
+
+static void frame_finish(struct frame *frame) {
+	damage_finish(&frame->damage);
+	free(frame->pixels);
+}
+
+static struct damage_boxes frame_look(struct frame *frame) {
+	struct damage_boxes boxes;
+	damage_compare(&frame->damage, frame->pixels, frame->stride, &boxes);
+	size_t row = (size_t)frame->damage.width * frame->damage.pixel;
+	for (uint32_t y = 0; y < frame->damage.height; y++) {
+		assert_memory_equal(frame->damage.shadow + y * row,
+			frame->pixels + (size_t)y * frame->stride, row);
+	}
+	return boxes;
+}
+
+static void frame_touch(struct frame *frame, uint32_t x, uint32_t y) {
+	frame->pixels[(size_t)y * frame->stride + (size_t)x * frame->damage.pixel] ^= 0x5a;
+}
+
+static void assert_box(
+	const struct damage_box *box, uint32_t x, uint32_t y, uint32_t width, uint32_t height) {
+	assert_int_equal(box->x, x);
+	assert_int_equal(box->y, y);
+	assert_int_equal(box->width, width);
+	assert_int_equal(box->height, height);
+}
+
+static void the_first_look_reports_everything(void **state) {
+	struct damage damage;
+	uint32_t pixels[3 * 2] = {0};
+	struct damage_boxes boxes;
+	assert_true(damage_init(&damage, 3, 2, 4));
+	damage_compare(&damage, (uint8_t *)pixels, 12, &boxes);
+	assert_int_equal(boxes.len, 1);
+	assert_box(&boxes.box[0], 0, 0, 3, 2);
+	damage_compare(&damage, (uint8_t *)pixels, 12, &boxes);
+	assert_int_equal(boxes.len, 0);
+	damage_invalidate(&damage);
+	damage_compare(&damage, (uint8_t *)pixels, 12, &boxes);
+	assert_int_equal(boxes.len, 1);
+	damage_finish(&damage);
+}
+
+static void one_pixel_is_its_tile(void **state) {
+	struct frame frame;
+	frame_init(&frame, 1024, 768, 4, 0);
+	assert_int_equal(frame_look(&frame).len, 0);
+	static const uint32_t points[][2] = {
+		{0, 0}, {63, 15}, {64, 16}, {1023, 767}, {500, 0}, {0, 767}, {511, 400}};
+	for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
+		uint32_t x = points[i][0], y = points[i][1];
+		frame_touch(&frame, x, y);
+		struct damage_boxes boxes = frame_look(&frame);
+		assert_int_equal(boxes.len, 1);
+		assert_box(&boxes.box[0], x / 64 * 64, y / 16 * 16, 64, 16);
+	}
+	frame_finish(&frame);
+}
+
+static void every_byte_of_a_pixel_counts(void **state) {
+	struct frame frame;
+	frame_init(&frame, 67, 17, 3, 2);
+	for (size_t i = 0; i < frame.size; i++) {
+		bool in_gap = i % frame.stride >= 67 * 3;
+		frame.pixels[i] ^= 1;
+		assert_int_equal(frame_look(&frame).len, in_gap ? 0 : 1);
+	}
+	frame_finish(&frame);
+}
+
+static void edge_tiles_are_clipped_to_odd_sizes(void **state) {
+	struct frame frame;
+	frame_init(&frame, 801, 603, 4, 60);
+	frame_touch(&frame, 800, 602);
+	struct damage_boxes boxes = frame_look(&frame);
+	assert_int_equal(boxes.len, 1);
+	assert_box(&boxes.box[0], 768, 592, 33, 11);
+	frame_finish(&frame);
+	frame_init(&frame, 1, 1, 1, 0);
+	frame_touch(&frame, 0, 0);
+	boxes = frame_look(&frame);
+	assert_int_equal(boxes.len, 1);
+	assert_box(&boxes.box[0], 0, 0, 1, 1);
+	frame_finish(&frame);
+}
+
+static void a_whole_change_is_one_box(void **state) {
+	struct frame frame;
+	frame_init(&frame, 1000, 700, 2, 0);
+	memset(frame.pixels, 0x77, frame.size);
+	struct damage_boxes boxes = frame_look(&frame);
+	assert_int_equal(boxes.len, 1);
+	assert_box(&boxes.box[0], 0, 0, 1000, 700);
+	frame_finish(&frame);
+}
+
+static void neighbours_become_one_box(void **state) {
+	struct frame frame;
+	frame_init(&frame, 1024, 768, 4, 0);
+	for (uint32_t y = 100; y < 120; y++) {
+		for (uint32_t x = 60; x < 160; x++) {
+			frame_touch(&frame, x, y);
+		}
+	}
+	struct damage_boxes boxes = frame_look(&frame);
+	assert_int_equal(boxes.len, 1);
+	assert_box(&boxes.box[0], 0, 96, 192, 32);
+	frame_finish(&frame);
+}
+
+static void far_changes_stay_apart(void **state) {
+	struct frame frame;
+	frame_init(&frame, 1024, 768, 4, 0);
+	frame_touch(&frame, 0, 0);
+	frame_touch(&frame, 1023, 0);
+	frame_touch(&frame, 0, 767);
+	struct damage_boxes boxes = frame_look(&frame);
+	assert_int_equal(boxes.len, 3);
+	frame_finish(&frame);
+}
+
+static bool covered(const struct damage_boxes *boxes, uint32_t x, uint32_t y) {
+	for (size_t i = 0; i < boxes->len; i++) {
+		const struct damage_box *box = &boxes->box[i];
+		if (x >= box->x && x - box->x < box->width && y >= box->y &&
+			y - box->y < box->height) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void many_changes_are_few_boxes_that_cover_all(void **state) {
+	struct frame frame;
+	frame_init(&frame, 1920, 1080, 4, 0);
+	srand(7);
+	for (int round = 0; round < 50; round++) {
+		uint32_t points[200][2];
+		int n = 1 + rand() % 200;
+		for (int i = 0; i < n; i++) {
+			points[i][0] = (uint32_t)rand() % 1920;
+			points[i][1] = (uint32_t)rand() % 1080;
+			frame_touch(&frame, points[i][0], points[i][1]);
+		}
+		struct damage_boxes boxes = frame_look(&frame);
+		assert_in_range(boxes.len, 1, DAMAGE_BOXES_MAX);
+		for (int i = 0; i < n; i++) {
+			assert_true(covered(&boxes, points[i][0], points[i][1]));
+		}
+		for (size_t i = 0; i < boxes.len; i++) {
+			assert_in_range(boxes.box[i].x + boxes.box[i].width, 1, 1920);
+			assert_in_range(boxes.box[i].y + boxes.box[i].height, 1, 1080);
+		}
+	}
+	frame_finish(&frame);
+}
+
+static void sizes_out_of_range_are_refused(void **state) {
+	struct damage damage;
+	assert_false(damage_init(&damage, DAMAGE_WIDTH_MAX + 1, 1, 4));
+	damage_finish(&damage);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_first_look_reports_everything),
+		cmocka_unit_test(one_pixel_is_its_tile),
+		cmocka_unit_test(every_byte_of_a_pixel_counts),
+		cmocka_unit_test(edge_tiles_are_clipped_to_odd_sizes),
+		cmocka_unit_test(a_whole_change_is_one_box),
+		cmocka_unit_test(neighbours_become_one_box),
+		cmocka_unit_test(far_changes_stay_apart),
+		cmocka_unit_test(many_changes_are_few_boxes_that_cover_all),
+		cmocka_unit_test(sizes_out_of_range_are_refused),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
