@@ -227,7 +227,7 @@ static void enter_section(struct parse *parse, const char *text, size_t size) {
 		config_report(parse->report, parse->path, parse->line,
 			"no section, allowed: [name] alone on its line");
 		// What follows belongs to nobody knows what: it is not read.
-		strcpy(parse->section, "?");
+		snprintf(parse->section, sizeof(parse->section), "?");
 		return;
 	}
 	memcpy(parse->section, text + 1, length);
@@ -282,17 +282,15 @@ static char *next_line(char *buffer, int room, void *data) {
 	while (size > 0 && strchr(" \t\r", text[size - 1]) != NULL && text[size - 1] != '\0') {
 		size--;
 	}
-	buffer[0] = '\0';
+	snprintf(buffer, (size_t)room, "\n");
 	if (check_characters(parse, text, size)) {
 		size_t indent = size > 0 ? strspn(text, " \t") : 0;
 		text += indent;
 		size -= indent;
 		if (take_line(parse, text, size, (size_t)room - 3)) {
-			memcpy(buffer, text, size);
-			buffer[size] = '\0';
+			snprintf(buffer, (size_t)room, "%.*s\n", (int)size, text);
 		}
 	}
-	strcat(buffer, "\n");
 	return buffer;
 }
 

@@ -112,7 +112,7 @@ void config_key_allowed(const struct config_key *key, char *buffer, size_t size)
 		format_text_range(key, "a program", buffer, size);
 		break;
 	case CONFIG_ARGUMENTS:
-		format_text_range(key, "words with closed quotes", buffer, size);
+		format_text_range(key, "words, quotes closed,", buffer, size);
 		break;
 	}
 }
