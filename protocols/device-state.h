@@ -41,7 +41,11 @@ struct device_state_dispi {
 	uint8_t palette[256][3]; // red, green, blue
 	uint8_t palette_index, palette_component;
 	uint8_t blanked;    // VGA attribute controller: display off
-	uint8_t big_endian; // QEXT
+	uint8_t big_endian; // QEXT; always 0: only little-endian pixels are shown
+	uint8_t palette_read_index;
+	uint8_t palette_mask;
+	uint8_t attribute_data; // the next byte at 0x3c0 is data, not an index
+	uint8_t status;         // VGA input status 1, which drivers poll for a retrace
 };
 
 struct device_state_irq {
