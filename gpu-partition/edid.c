@@ -1,0 +1,173 @@
+#include "edid.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define MM_PER_1000_PIXELS 265 // 96 pixels an inch
+
+/* CVT reduced blanking, version 1. */
+#define H_BLANK 160
+#define H_FRONT 48
+#define H_SYNC 32
+#define V_FRONT 3
+#define V_BACK_MIN 6
+#define V_BLANK_MIN_US 460
+
+#define CLOCK_MAX 65535 // of a detailed timing, in 10 kHz
+
+#define DESCRIPTORS 54
+#define DESCRIPTOR_SIZE 18
+
+struct timing {
+	uint32_t width, height;
+	uint32_t v_blank, v_sync; // lines
+	uint32_t clock;           // 10 kHz
+};
+
+static uint32_t clamp(uint32_t value, uint32_t low, uint32_t high) {
+	return value < low ? low : value > high ? high : value;
+}
+
+/* CVT gives each aspect ratio a sync of its own, by which a monitor knows it. */
+static uint32_t vertical_sync(uint32_t width, uint32_t height) {
+	if (width * 3 == height * 4) {
+		return 4;
+	}
+	if (width * 9 == height * 16) {
+		return 5;
+	}
+	if (width * 10 == height * 16) {
+		return 6;
+	}
+	if (width * 4 == height * 5 || width * 9 == height * 15) {
+		return 7;
+	}
+	return 10;
+}
+
+static struct timing compute_timing(uint32_t width, uint32_t height, uint32_t refresh) {
+	struct timing timing = {
+		.width = clamp(width, 64, EDID_MAX_SIZE),
+		.height = clamp(height, 64, EDID_MAX_SIZE),
+	};
+	refresh = clamp(refresh, 1000, 1000000);
+	timing.v_sync = vertical_sync(timing.width, timing.height);
+	// The lines that pass in the shortest blanking: us * lines a second, which are
+	// height * refresh less the time of the blanking itself.
+	uint64_t period = UINT64_C(1000000000) / refresh; // us of a frame
+	uint64_t visible = period > 2 * V_BLANK_MIN_US ? period - V_BLANK_MIN_US : period / 2;
+	uint64_t blank = (uint64_t)V_BLANK_MIN_US * timing.height / visible + 1;
+	uint32_t least = V_FRONT + timing.v_sync + V_BACK_MIN;
+	timing.v_blank = clamp(blank > 4095 ? 4095 : (uint32_t)blank, least, 4095);
+	uint64_t pixels = (uint64_t)(timing.width + H_BLANK) * (timing.height + timing.v_blank);
+	uint64_t clock = (pixels * refresh + 5000000) / 10000000;
+	timing.clock = clock > CLOCK_MAX ? CLOCK_MAX : (uint32_t)clock;
+	return timing;
+}
+
+static uint32_t millimetres(uint32_t pixels) {
+	return pixels * MM_PER_1000_PIXELS / 1000;
+}
+
+static void put_detailed(uint8_t *at, const struct timing *timing) {
+	uint32_t width_mm = millimetres(timing->width), height_mm = millimetres(timing->height);
+	at[0] = timing->clock & 0xff;
+	at[1] = timing->clock >> 8;
+	at[2] = timing->width & 0xff;
+	at[3] = H_BLANK;
+	at[4] = (timing->width >> 8) << 4;
+	at[5] = timing->height & 0xff;
+	at[6] = timing->v_blank & 0xff;
+	at[7] = (timing->height >> 8) << 4 | timing->v_blank >> 8;
+	at[8] = H_FRONT;
+	at[9] = H_SYNC;
+	at[10] = V_FRONT << 4 | timing->v_sync;
+	at[12] = width_mm & 0xff;
+	at[13] = height_mm & 0xff;
+	at[14] = (width_mm >> 8) << 4 | height_mm >> 8;
+	at[17] = 0x1a; // digital, separate sync, horizontal positive: reduced blanking's mark
+}
+
+static void put_text(uint8_t *at, uint8_t tag, const char *text) {
+	at[3] = tag;
+	memset(&at[5], ' ', 13);
+	size_t length = strlen(text);
+	memcpy(&at[5], text, length);
+	at[5 + length] = '\n';
+}
+
+static void put_limits(uint8_t *at) {
+	at[3] = 0xfd;
+	at[5] = 1; // Hz, vertical
+	at[6] = 240;
+	at[7] = 1; // kHz, horizontal
+	at[8] = 255;
+	at[9] = 66; // 10 MHz
+	at[10] = 1; // nothing more about timing formulas
+	at[11] = '\n';
+	memset(&at[12], ' ', 6);
+}
+
+/* Width and shape of a mode of 60 Hz. */
+enum aspect {
+	ASPECT_16_10 = 0 << 6,
+	ASPECT_4_3 = 1 << 6,
+	ASPECT_5_4 = 2 << 6,
+	ASPECT_16_9 = 3 << 6,
+};
+
+static const struct {
+	uint16_t width;
+	enum aspect aspect;
+} standard_modes[8] = {
+	{1920, ASPECT_16_9},
+	{1920, ASPECT_16_10},
+	{1680, ASPECT_16_10},
+	{1600, ASPECT_4_3},
+	{1600, ASPECT_16_9},
+	{1280, ASPECT_5_4},
+	{1280, ASPECT_16_10},
+	{1280, ASPECT_16_9},
+};
+
+/* Chromaticity of sRGB, ten bits each: red, green, blue, white. */
+static const uint8_t srgb[10] = {0xee, 0x91, 0xa3, 0x54, 0x4c, 0x99, 0x26, 0x0f, 0x50, 0x54};
+
+static void put_header(uint8_t *ret, const struct timing *timing) {
+	memset(&ret[1], 0xff, 6);
+	const unsigned maker = ('M' - '@') << 10 | ('L' - '@') << 5 | ('N' - '@');
+	ret[8] = maker >> 8;
+	ret[9] = maker & 0xff;
+	ret[10] = 1;  // product
+	ret[16] = 1;  // week
+	ret[17] = 35; // year less 1990
+	ret[18] = 1;  // EDID 1.4
+	ret[19] = 4;
+	ret[20] = 0xa5; // digital, 8 bits a colour, DisplayPort
+	ret[21] = (uint8_t)clamp(millimetres(timing->width) / 10, 1, 255);
+	ret[22] = (uint8_t)clamp(millimetres(timing->height) / 10, 1, 255);
+	ret[23] = 120;  // gamma 2.2
+	ret[24] = 0x06; // sRGB; the preferred timing is the monitor's own
+	memcpy(&ret[25], srgb, sizeof(srgb));
+	ret[35] = 0x21; // 640x480 and 800x600 at 60 Hz
+	ret[36] = 0x08; // 1024x768 at 60 Hz
+	for (size_t i = 0; i < 8; i++) {
+		ret[38 + 2 * i] = (uint8_t)(standard_modes[i].width / 8 - 31);
+		ret[39 + 2 * i] = (uint8_t)standard_modes[i].aspect;
+	}
+}
+
+void edid_generate(uint8_t ret[EDID_SIZE], uint32_t width, uint32_t height, uint32_t refresh) {
+	memset(ret, 0, EDID_SIZE);
+	struct timing timing = compute_timing(width, height, refresh);
+	put_header(ret, &timing);
+	put_detailed(&ret[DESCRIPTORS], &timing);
+	put_limits(&ret[DESCRIPTORS + DESCRIPTOR_SIZE]);
+	put_text(&ret[DESCRIPTORS + 2 * DESCRIPTOR_SIZE], 0xfc, "mullion");
+	put_text(&ret[DESCRIPTORS + 3 * DESCRIPTOR_SIZE], 0xff, "1");
+	uint8_t sum = 0;
+	for (size_t i = 0; i < EDID_SIZE - 1; i++) {
+		sum += ret[i];
+	}
+	ret[EDID_SIZE - 1] = (uint8_t)-sum;
+}
