@@ -1,0 +1,242 @@
+#include "irq.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/vfio.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+void irq_init(struct irq *irq, sd_event *event, struct device_state_irq *state, bool intx,
+	uint32_t vectors) {
+	*irq = (struct irq){.event = event, .state = state, .intx = -1, .error = -1, .unmask = -1};
+	for (size_t i = 0; i < COUNT(irq->vectors); i++) {
+		irq->vectors[i] = -1;
+	}
+	irq->counts[VFIO_PCI_INTX_IRQ_INDEX] = intx ? 1 : 0;
+	irq->counts[VFIO_PCI_MSIX_IRQ_INDEX] =
+		vectors < IRQ_VECTORS_MAX ? vectors : IRQ_VECTORS_MAX;
+	// Never raised; QEMU warns where it is missing.
+	irq->counts[VFIO_PCI_ERR_IRQ_INDEX] = 1;
+	irq->proc_fds = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	*state = (struct device_state_irq){0};
+}
+
+static void drop_unmask(struct irq *irq) {
+	irq->unmask_source = sd_event_source_disable_unref(irq->unmask_source);
+	irq->unmask = fd_close(irq->unmask);
+}
+
+void irq_reset(struct irq *irq) {
+	drop_unmask(irq);
+	irq->intx = fd_close(irq->intx);
+	irq->error = fd_close(irq->error);
+	fd_close_many(irq->vectors, COUNT(irq->vectors));
+	irq->level = false;
+	*irq->state = (struct device_state_irq){0};
+}
+
+void irq_finish(struct irq *irq) {
+	irq_reset(irq);
+	irq->proc_fds = fd_close(irq->proc_fds);
+}
+
+bool irq_describe(const struct irq *irq, uint32_t index, uint32_t *ret_count, uint32_t *ret_flags) {
+	if (index >= COUNT(irq->counts)) {
+		return false;
+	}
+	*ret_count = irq->counts[index];
+	*ret_flags = 0;
+	if (irq->counts[index] != 0) {
+		*ret_flags = VFIO_IRQ_INFO_EVENTFD;
+	}
+	if (irq->counts[index] != 0 && index == VFIO_PCI_INTX_IRQ_INDEX) {
+		*ret_flags |= VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED;
+	}
+	return true;
+}
+
+/* A pipe that nobody empties, or a file, must not stand where an eventfd belongs. */
+static bool is_eventfd(const struct irq *irq, int fd) {
+	char name[16], target[32] = {0};
+	snprintf(name, sizeof(name), "%d", fd);
+	return readlinkat(irq->proc_fds, name, target, sizeof(target) - 1) > 0 &&
+		strcmp(target, "anon_inode:[eventfd]") == 0;
+}
+
+/*
+ * A full eventfd would block the writer. O_NONBLOCK is a flag of the open file, which the
+ * VMM shares, so it is looked at again before each write.
+ */
+static void signal_fd(int fd) {
+	if (fd < 0) {
+		return;
+	}
+	int flags = fcntl(fd, F_GETFL);
+	if ((flags & O_NONBLOCK) == 0 && fd_set_nonblock(fd, true) < 0) {
+		return;
+	}
+	const uint64_t one = 1;
+	ssize_t written = write(fd, &one, sizeof(one));
+	(void)written; // full: the VMM has interrupts enough to look at
+}
+
+void irq_raise(struct irq *irq, uint32_t vector) {
+	if (vector < irq->counts[VFIO_PCI_MSIX_IRQ_INDEX]) {
+		signal_fd(irq->vectors[vector]);
+	}
+}
+
+/* INTx is level-triggered: it masks itself when told, and is told again when unmasked. */
+static void intx_update(struct irq *irq) {
+	if (irq->level && irq->intx >= 0 && irq->state->intx_masked == 0) {
+		irq->state->intx_masked = 1;
+		signal_fd(irq->intx);
+	}
+}
+
+static void intx_unmask(struct irq *irq) {
+	irq->state->intx_masked = 0;
+	intx_update(irq);
+}
+
+void irq_set_level(struct irq *irq, bool level) {
+	irq->level = level;
+	intx_update(irq);
+}
+
+static int handle_unmask(sd_event_source *source, int fd, uint32_t revents, void *data) {
+	struct irq *irq = data;
+	uint64_t count;
+	if (read(fd, &count, sizeof(count)) == sizeof(count)) {
+		intx_unmask(irq);
+	}
+	return 0;
+}
+
+static int set_unmask_fd(struct irq *irq, int *fds, size_t n) {
+	if (n == 0) {
+		drop_unmask(irq);
+		return 0;
+	}
+	if (irq->event == NULL || !is_eventfd(irq, fds[0]) || fd_set_nonblock(fds[0], true) < 0) {
+		return -EINVAL;
+	}
+	sd_event_source *source;
+	int error = sd_event_add_io(irq->event, &source, fds[0], EPOLLIN, handle_unmask, irq);
+	if (error < 0) {
+		return -EINVAL;
+	}
+	drop_unmask(irq);
+	irq->unmask_source = source;
+	irq->unmask = fds[0];
+	fds[0] = -1;
+	return 0;
+}
+
+/* Where the eventfd of an interrupt is kept. */
+static int *slot(struct irq *irq, uint32_t index, uint32_t i) {
+	switch (index) {
+	case VFIO_PCI_INTX_IRQ_INDEX:
+		return &irq->intx;
+	case VFIO_PCI_MSIX_IRQ_INDEX:
+		return &irq->vectors[i];
+	default:
+		return &irq->error;
+	}
+}
+
+static void count_enabled(struct irq *irq) {
+	irq->state->intx_enabled = irq->intx >= 0;
+	irq->state->msix_enabled = 0;
+	for (size_t i = 0; i < COUNT(irq->vectors); i++) {
+		irq->state->msix_enabled += irq->vectors[i] >= 0;
+	}
+}
+
+static int set_trigger_fds(
+	struct irq *irq, const struct vfio_user_interrupts *request, int *fds, size_t n) {
+	for (size_t i = 0; i < n; i++) {
+		if (!is_eventfd(irq, fds[i]) || fd_set_nonblock(fds[i], true) < 0) {
+			return -EINVAL;
+		}
+	}
+	for (uint32_t i = 0; i < request->count; i++) {
+		int *fd = slot(irq, request->index, request->start + i);
+		fd_close(*fd);
+		*fd = -1;
+		if (n > 0) {
+			*fd = fds[i];
+			fds[i] = -1;
+		}
+	}
+	if (request->index == VFIO_PCI_INTX_IRQ_INDEX) {
+		intx_unmask(irq);
+	}
+	count_enabled(irq);
+	return 0;
+}
+
+static void disable_index(struct irq *irq, uint32_t index) {
+	for (uint32_t i = 0; i < irq->counts[index]; i++) {
+		int *fd = slot(irq, index, i);
+		*fd = fd_close(*fd);
+	}
+	if (index == VFIO_PCI_INTX_IRQ_INDEX) {
+		drop_unmask(irq);
+		irq->state->intx_masked = 0;
+	}
+	count_enabled(irq);
+}
+
+/* Raises what the VMM chose, for its own tests of the path. */
+static void trigger(struct irq *irq, const struct vfio_user_interrupts *request) {
+	for (uint32_t i = 0; i < request->count; i++) {
+		if (request->bools == NULL || request->bools[i] != 0) {
+			signal_fd(*slot(irq, request->index, request->start + i));
+		}
+	}
+}
+
+static int set_mask(
+	struct irq *irq, const struct vfio_user_interrupts *request, int *fds, size_t n) {
+	bool unmask = request->action == VFIO_IRQ_SET_ACTION_UNMASK;
+	if (request->index != VFIO_PCI_INTX_IRQ_INDEX) {
+		return -EINVAL; // the VMM masks MSI-X itself
+	}
+	if (request->data == VFIO_IRQ_SET_DATA_EVENTFD) {
+		return unmask && request->count == 1 ? set_unmask_fd(irq, fds, n) : -EINVAL;
+	}
+	if (request->count == 0 || (request->bools != NULL && request->bools[0] == 0)) {
+		return 0;
+	}
+	if (unmask) {
+		intx_unmask(irq);
+	} else {
+		irq->state->intx_masked = 1;
+	}
+	return 0;
+}
+
+int irq_set(struct irq *irq, const struct vfio_user_interrupts *request, int *fds, size_t n) {
+	if (request->index >= COUNT(irq->counts) ||
+		request->start + request->count > irq->counts[request->index]) {
+		return -EINVAL;
+	}
+	if (request->action != VFIO_IRQ_SET_ACTION_TRIGGER) {
+		return set_mask(irq, request, fds, n);
+	}
+	if (request->data == VFIO_IRQ_SET_DATA_EVENTFD) {
+		return set_trigger_fds(irq, request, fds, n);
+	}
+	if (request->count == 0 && request->data == VFIO_IRQ_SET_DATA_NONE) {
+		disable_index(irq, request->index);
+		return 0;
+	}
+	trigger(irq, request);
+	return 0;
+}

@@ -1,0 +1,60 @@
+#ifndef VMM_HOOKS_IRQ_H
+#define VMM_HOOKS_IRQ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "device-state.h"
+#include "fd.h"
+#include "vfio-user.h"
+
+/*
+ * A function's interrupts: eventfds that the VMM hands over (vfio-user
+ * "DEVICE_SET_IRQS"), written when the device interrupts. The VMM keeps the MSI-X table
+ * and its masks; the device only writes.
+ */
+
+#define IRQ_VECTORS_MAX 64
+
+struct irq {
+	sd_event *event;                // borrowed; NULL: no unmasking by eventfd
+	struct device_state_irq *state; // borrowed
+	uint32_t counts[5];             // interrupts of each VFIO_PCI_*_IRQ_INDEX
+	int intx, error;                // eventfds, owned, -1 while unset
+	int unmask;                     // eventfd of the VMM, owned, -1 while unset
+	sd_event_source *unmask_source; // owned
+	int vectors[IRQ_VECTORS_MAX];   // MSI-X eventfds, owned, -1 while unset
+	bool level;                     // what the device holds INTx at
+	int proc_fds;                   // /proc/self/fd, owned
+};
+
+/*
+ * intx: whether there is a pin; vectors: MSI-X vectors, at most IRQ_VECTORS_MAX.
+ * /proc must be there now, and need not be later.
+ */
+void irq_init(struct irq *irq, sd_event *event, struct device_state_irq *state, bool intx,
+	uint32_t vectors);
+void irq_finish(struct irq *irq);
+
+/* Lets go of all eventfds, as at power-on. */
+void irq_reset(struct irq *irq);
+
+/* Interrupts of an index and its VFIO_IRQ_INFO_*; false where there is no such index. */
+bool irq_describe(const struct irq *irq, uint32_t index, uint32_t *ret_count, uint32_t *ret_flags);
+
+/*
+ * Does what a checked request says. Descriptors that are kept become -1 in fds; the rest
+ * stay the caller's. Returns 0, or -EINVAL where the range, the action or a descriptor does
+ * not fit; then nothing has changed.
+ */
+int irq_set(struct irq *irq, const struct vfio_user_interrupts *request, int *fds, size_t n);
+
+/* Raises MSI-X vector; a vector without an eventfd is dropped. Never blocks. */
+void irq_raise(struct irq *irq, uint32_t vector);
+
+/* Holds INTx up or lets it go. Never blocks. */
+void irq_set_level(struct irq *irq, bool level);
+
+#endif
