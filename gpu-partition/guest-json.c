@@ -1,0 +1,189 @@
+#include "guest-json.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "table.h"
+
+/* Counters of a device, which may hold anything, as JSON integers. */
+static uint64_t clamp(uint64_t untrusted) {
+	return untrusted <= INT64_MAX ? untrusted : INT64_MAX;
+}
+
+static const char *accel_name(const struct guest *guest) {
+	if (guest->machine.process.pid == 0) {
+		return NULL;
+	}
+	return guest->kvm ? "kvm" : "tcg";
+}
+
+int guest_to_json(const struct guest *guest, sd_json_variant **ret) {
+	const struct config_guest *config = guest->config;
+	const struct gpu *gpu = &guest->gpu;
+	bool qemu = config->vmm == CONFIG_VMM_QEMU, slice = gpu->limit != 0;
+	const char *accel = accel_name(guest);
+	char colour[8];
+	snprintf(colour, sizeof(colour), "#%02x%02x%02x", config->colour.red, config->colour.green,
+		config->colour.blue);
+	return sd_json_buildo(ret, SD_JSON_BUILD_PAIR_STRING("name", config->name),
+		SD_JSON_BUILD_PAIR_UNSIGNED("number", config->number),
+		SD_JSON_BUILD_PAIR_STRING("title", config->title),
+		SD_JSON_BUILD_PAIR_STRING("colour", colour),
+		SD_JSON_BUILD_PAIR_STRING("state", guest_state_name(guest->state)),
+		SD_JSON_BUILD_PAIR_CONDITION(
+			guest->reason != NULL, "reason", SD_JSON_BUILD_STRING(guest->reason)),
+		SD_JSON_BUILD_PAIR_BOOLEAN("connected", gpu->connected),
+		SD_JSON_BUILD_PAIR_STRING("vmm", qemu ? "qemu" : "external"),
+		SD_JSON_BUILD_PAIR_CONDITION(
+			gpu->socket != NULL, "socket", SD_JSON_BUILD_STRING(gpu->socket)),
+		SD_JSON_BUILD_PAIR_STRING("personality", "bochs"),
+		SD_JSON_BUILD_PAIR_CONDITION(accel != NULL, "accel", SD_JSON_BUILD_STRING(accel)),
+		SD_JSON_BUILD_PAIR_CONDITION(gpu->process.pid != 0, "devicePid",
+			SD_JSON_BUILD_INTEGER(gpu->process.pid)),
+		SD_JSON_BUILD_PAIR_CONDITION(guest->machine.process.pid != 0, "vmmPid",
+			SD_JSON_BUILD_INTEGER(guest->machine.process.pid)),
+		SD_JSON_BUILD_PAIR_CONDITION(
+			qemu, "memory", SD_JSON_BUILD_UNSIGNED(config->memory)),
+		SD_JSON_BUILD_PAIR_CONDITION(slice, "sliceBase", SD_JSON_BUILD_UNSIGNED(gpu->base)),
+		SD_JSON_BUILD_PAIR_CONDITION(
+			slice, "sliceLimit", SD_JSON_BUILD_UNSIGNED(gpu->limit)),
+		SD_JSON_BUILD_PAIR_BOOLEAN("shown", gpu_shown(gpu)));
+}
+
+/* Makes an array, empty where nothing is appended. */
+static int new_array(sd_json_variant **ret) {
+	return sd_json_variant_new_array(ret, NULL, 0);
+}
+
+/* Appends and drops the element; error is that of its making. */
+static int append(sd_json_variant **array, sd_json_variant *element, int error) {
+	if (error >= 0) {
+		error = sd_json_variant_append_array(array, element);
+	}
+	sd_json_variant_unref(element);
+	return error;
+}
+
+/* Hands the array over, or drops it after an error. */
+static int finish_array(sd_json_variant *array, int error, sd_json_variant **ret) {
+	if (error < 0) {
+		sd_json_variant_unref(array);
+		return error;
+	}
+	*ret = array;
+	return 0;
+}
+
+int guests_to_json(const struct guests *guests, sd_json_variant **ret) {
+	sd_json_variant *array = NULL;
+	int error = new_array(&array);
+	for (size_t i = 0; i < guests->len && error >= 0; i++) {
+		sd_json_variant *element = NULL;
+		error = guest_to_json(guests->list[i], &element);
+		error = append(&array, element, error);
+	}
+	return finish_array(array, error, ret);
+}
+
+static int segments_to_json(
+	const struct table_row *row, const struct gpu *gpu, sd_json_variant **ret) {
+	sd_json_variant *array = NULL;
+	int error = new_array(&array);
+	for (unsigned i = 0; i < row->segments_len && error >= 0; i++) {
+		const struct table_segment *segment = &row->segments[i];
+		error = sd_json_variant_append_arraybo(&array,
+			SD_JSON_BUILD_PAIR_CONDITION(segment->guest_address != 0, "guestAddress",
+				SD_JSON_BUILD_UNSIGNED(segment->guest_address)),
+			SD_JSON_BUILD_PAIR_UNSIGNED("bar", segment->bar),
+			SD_JSON_BUILD_PAIR_UNSIGNED("size", segment->size),
+			SD_JSON_BUILD_PAIR_CONDITION(segment->mapped, "machineAddress",
+				SD_JSON_BUILD_UNSIGNED(gpu->base)));
+	}
+	return finish_array(array, error, ret);
+}
+
+static int row_to_json(const struct guest *guest, sd_json_variant **ret) {
+	struct table_row row = {0};
+	struct device_state untrusted_state;
+	sd_json_variant *segments = NULL;
+	const char *pci = guest->machine.pci_address;
+	if (gpu_read_state(&guest->gpu, &untrusted_state)) {
+		table_row_fill(&row, &untrusted_state);
+	}
+	bool interrupt = row.interrupt != TABLE_INTERRUPT_NONE;
+	int error = segments_to_json(&row, &guest->gpu, &segments);
+	if (error >= 0) {
+		error = sd_json_buildo(ret, SD_JSON_BUILD_PAIR_STRING("guest", guest->config->name),
+			SD_JSON_BUILD_PAIR_UNSIGNED("number", guest->config->number),
+			SD_JSON_BUILD_PAIR_CONDITION(
+				pci[0] != '\0', "pciAddress", SD_JSON_BUILD_STRING(pci)),
+			SD_JSON_BUILD_PAIR_VARIANT("segments", segments),
+			SD_JSON_BUILD_PAIR_STRING(
+				"guestInterrupt", table_interrupt_name(row.interrupt)),
+			SD_JSON_BUILD_PAIR_CONDITION(
+				interrupt, "guestVector", SD_JSON_BUILD_UNSIGNED(row.vector)),
+			SD_JSON_BUILD_PAIR_UNSIGNED("machineBase", guest->gpu.base),
+			SD_JSON_BUILD_PAIR_UNSIGNED("machineLimit", guest->gpu.limit),
+			SD_JSON_BUILD_PAIR_CONDITION(
+				interrupt, "machineInterrupt", SD_JSON_BUILD_STRING("eventfd")));
+	}
+	sd_json_variant_unref(segments);
+	return error;
+}
+
+int guests_table_to_json(const struct guests *guests, sd_json_variant **ret) {
+	sd_json_variant *array = NULL;
+	int error = new_array(&array);
+	for (size_t i = 0; i < guests->len && error >= 0; i++) {
+		sd_json_variant *row = NULL;
+		if (guests->list[i]->gpu.limit != 0) {
+			error = row_to_json(guests->list[i], &row);
+			error = append(&array, row, error);
+		}
+	}
+	return finish_array(array, error, ret);
+}
+
+int guests_vram_to_json(const struct guests *guests, sd_json_variant **ret) {
+	const struct vram *vram = &guests->vram;
+	sd_json_variant *slices = NULL;
+	int error = new_array(&slices);
+	for (size_t i = 0; i < vram->len && error >= 0; i++) {
+		const struct vram_slice *slice = &vram->slices[i];
+		error = sd_json_variant_append_arraybo(&slices,
+			SD_JSON_BUILD_PAIR_STRING("guest", slice->name),
+			SD_JSON_BUILD_PAIR_UNSIGNED("base", slice->base),
+			SD_JSON_BUILD_PAIR_UNSIGNED("limit", slice->limit),
+			SD_JSON_BUILD_PAIR_UNSIGNED("aperture", slice->aperture));
+	}
+	if (error >= 0) {
+		error = sd_json_buildo(ret, SD_JSON_BUILD_PAIR_UNSIGNED("size", vram->size),
+			SD_JSON_BUILD_PAIR_UNSIGNED("free", vram_free_bytes(vram)),
+			SD_JSON_BUILD_PAIR_VARIANT("slices", slices));
+	}
+	sd_json_variant_unref(slices);
+	return error;
+}
+
+int guest_traps_to_json(const struct guest *guest, sd_json_variant **ret) {
+	struct device_state untrusted_state;
+	sd_json_variant *traps = NULL;
+	if (!gpu_read_state(&guest->gpu, &untrusted_state)) {
+		return -ENODATA;
+	}
+	int error = new_array(&traps);
+	for (enum trap_class trap = 0; trap < TRAP_CLASS_COUNT && error >= 0; trap++) {
+		error = sd_json_variant_append_arraybo(&traps,
+			SD_JSON_BUILD_PAIR_STRING("trap", trap_class_name(trap)),
+			SD_JSON_BUILD_PAIR_BOOLEAN("privileged", trap_class_privileged(trap)),
+			SD_JSON_BUILD_PAIR_UNSIGNED("count", clamp(untrusted_state.traps[trap])));
+	}
+	if (error >= 0) {
+		error = sd_json_buildo(ret, SD_JSON_BUILD_PAIR_VARIANT("traps", traps),
+			SD_JSON_BUILD_PAIR_UNSIGNED("looks", clamp(untrusted_state.looks)),
+			SD_JSON_BUILD_PAIR_UNSIGNED("commits", clamp(untrusted_state.commits)),
+			SD_JSON_BUILD_PAIR_UNSIGNED("resets", clamp(untrusted_state.resets)));
+	}
+	sd_json_variant_unref(traps);
+	return error;
+}

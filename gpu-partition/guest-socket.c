@@ -1,0 +1,130 @@
+#include "guest-socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "fd.h"
+#include "program.h"
+#include "refuse.h"
+
+#define COMM_MAX 32
+
+static char *runtime_path(const char *guest, char **ret_reason) {
+	char *path = NULL, *runtime = program_runtime_dir();
+	if (runtime == NULL) {
+		refuse(ret_reason, "no runtime directory: set XDG_RUNTIME_DIR");
+		return NULL;
+	}
+	char *guests = NULL, *directory = NULL;
+	if (asprintf(&guests, "%s/guests", runtime) < 0 ||
+		asprintf(&directory, "%s/%s", guests, guest) < 0 ||
+		asprintf(&path, "%s/gpu.sock", directory) < 0) {
+		path = NULL;
+	} else if ((mkdir(guests, 0700) < 0 && errno != EEXIST) ||
+		(mkdir(directory, 0700) < 0 && errno != EEXIST)) {
+		refuse(ret_reason, "%s cannot be made: %s", directory, strerror(errno));
+		free(path);
+		path = NULL;
+	}
+	free(runtime);
+	free(guests);
+	free(directory);
+	return path;
+}
+
+char *guest_socket_path(const char *path, const char *guest, char **ret_reason) {
+	char *result =
+		path != NULL && path[0] != '\0' ? strdup(path) : runtime_path(guest, ret_reason);
+	const size_t max = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
+	if (result != NULL && strlen(result) > max) {
+		refuse(ret_reason,
+			"%s is %zu bytes long, a socket's path has at most %zu: choose a shorter "
+			"XDG_RUNTIME_DIR or name",
+			result, strlen(result), max);
+		free(result);
+		return NULL;
+	}
+	return result;
+}
+
+static struct sockaddr_un address_of(const char *path) {
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	memcpy(address.sun_path, path, strnlen(path, sizeof(address.sun_path) - 1));
+	return address;
+}
+
+int guest_socket_owner(const char *path) {
+	struct sockaddr_un address = address_of(path);
+	struct ucred owner;
+	socklen_t size = sizeof(owner);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0) {
+		return -errno;
+	}
+	int result = 0;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		result = errno == ECONNREFUSED || errno == ENOENT ? 0 : -errno;
+	} else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &owner, &size) < 0) {
+		result = -errno;
+	} else {
+		result = owner.pid;
+	}
+	close(fd);
+	return result;
+}
+
+static void read_comm(int pid, char comm[COMM_MAX]) {
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, comm, COMM_MAX - 1);
+	fd_close(fd);
+	snprintf(comm + (n > 0 ? n - 1 : 0), COMM_MAX - (n > 0 ? n - 1 : 0), "%s",
+		n > 0 ? "" : "unknown");
+}
+
+/* Removes what lies there, if it is a socket without a listener. */
+static int remove_stale(const char *path, char **ret_reason) {
+	struct stat status;
+	if (lstat(path, &status) < 0) {
+		return 0;
+	}
+	if (!S_ISSOCK(status.st_mode)) {
+		return refuse(ret_reason, "%s is no socket: remove it", path);
+	}
+	int owner = guest_socket_owner(path);
+	if (owner > 0) {
+		char comm[COMM_MAX];
+		read_comm(owner, comm);
+		return refuse(ret_reason, "%s is in use by process %d (%s): end that first", path,
+			owner, comm);
+	}
+	if (owner < 0) {
+		return refuse(ret_reason, "%s is in use (%s): look with 'ss -xlp'", path,
+			strerror(-owner));
+	}
+	unlink(path);
+	return 0;
+}
+
+int guest_socket_listen(const char *path, char **ret_reason) {
+	struct sockaddr_un address = address_of(path);
+	if (remove_stale(path, ret_reason) < 0) {
+		return -1;
+	}
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+		chmod(path, 0600) < 0 || listen(fd, 4) < 0) {
+		refuse(ret_reason, "no socket %s: %s", path, strerror(errno));
+		fd_close(fd);
+		return -1;
+	}
+	return fd;
+}

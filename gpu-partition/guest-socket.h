@@ -1,0 +1,21 @@
+#ifndef GPU_PARTITION_GUEST_SOCKET_H
+#define GPU_PARTITION_GUEST_SOCKET_H
+
+/*
+ * Where a guest's VMM connects: `path` if that is set, else guests/NAME/gpu.sock in the
+ * runtime directory, in a directory of mode 0700. Returns the path for the caller to
+ * free; or NULL with one line of reason (see refuse()), also for one too long for a
+ * socket.
+ */
+char *guest_socket_path(const char *path, const char *guest, char **ret_reason);
+
+/*
+ * Listens there. A socket that nobody listens on any more is replaced; one in use is
+ * refused, with its owner. Returns a non-blocking descriptor, or -1 with a reason.
+ */
+int guest_socket_listen(const char *path, char **ret_reason);
+
+/* Who listens on a socket: the process id, 0 where nobody does, or -errno. */
+int guest_socket_owner(const char *path);
+
+#endif

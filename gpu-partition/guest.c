@@ -1,0 +1,337 @@
+#include "guest.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "clock.h"
+#include "log.h"
+#include "refuse.h"
+
+#define START_TIMEOUT_US (45 * USEC_PER_SEC)
+#define LOST_TIMEOUT_US (3 * USEC_PER_SEC) // from the loss of a peer to the end of its process
+#define TERMINATE_TIMEOUT_US (2 * USEC_PER_SEC)
+
+enum {
+	STEP_NONE,
+	STEP_POWER_DOWN,
+	STEP_QUIT
+};
+
+static const char *const state_names[] = {
+	[GUEST_OFF] = "off",
+	[GUEST_STARTING] = "starting",
+	[GUEST_RUNNING] = "running",
+	[GUEST_STOPPING] = "stopping",
+	[GUEST_FAILED] = "failed",
+};
+
+const char *guest_state_name(enum guest_state state) {
+	return state_names[state];
+}
+
+static const char *name_of(const struct guest *guest) {
+	return guest->config->name;
+}
+
+bool guest_is_off(const struct guest *guest) {
+	return guest->state == GUEST_OFF || guest->state == GUEST_FAILED;
+}
+
+static void changed(struct guest *guest) {
+	guest->ops->changed(guest->data);
+}
+
+static void set_state(struct guest *guest, enum guest_state state) {
+	guest->state = state;
+	changed(guest);
+}
+
+/* The first reason stays: what comes after it is its consequence. */
+static void set_reason(struct guest *guest, const char *reason) {
+	if (guest->reason == NULL && reason != NULL) {
+		guest->reason = strdup(reason);
+	}
+}
+
+static void set_timer(struct guest *guest, uint64_t usec, sd_event_time_handler_t handler) {
+	guest->timer = sd_event_source_disable_unref(guest->timer);
+	if (sd_event_add_time_relative(
+		    guest->event, &guest->timer, CLOCK_MONOTONIC, usec, 0, handler, guest) < 0) {
+		guest->timer = NULL;
+	}
+}
+
+/* Nothing of it is left once both processes are gone. */
+static void finish_if_gone(struct guest *guest) {
+	if (guest->machine.process.pid != 0 || guest->gpu.process.pid != 0) {
+		return;
+	}
+	guest->timer = sd_event_source_disable_unref(guest->timer);
+	qemu_probe_destroy(guest->probe);
+	guest->probe = NULL;
+	qemu_needs_finish(&guest->needs);
+	machine_finish(&guest->machine);
+	gpu_finish(&guest->gpu);
+	free(guest->lost);
+	guest->lost = NULL;
+	guest->ending = false;
+	if (guest->asked || guest->reason == NULL) {
+		free(guest->reason);
+		guest->reason = NULL;
+		log_info("guest '%s': off", name_of(guest));
+		set_state(guest, GUEST_OFF);
+	} else {
+		log_error("guest '%s': %s", name_of(guest), guest->reason);
+		set_state(guest, GUEST_FAILED);
+	}
+}
+
+static int handle_terminate_timeout(sd_event_source *source, uint64_t usec, void *data) {
+	struct guest *guest = data;
+	gpu_kill(&guest->gpu);
+	return 0;
+}
+
+/* Ends both processes; the state follows when they are gone. */
+static void end(struct guest *guest, const char *reason) {
+	set_reason(guest, reason);
+	if (guest->ending) {
+		return;
+	}
+	guest->ending = true;
+	guest->step = STEP_NONE;
+	machine_kill(&guest->machine);
+	gpu_terminate(&guest->gpu);
+	set_timer(guest, TERMINATE_TIMEOUT_US, handle_terminate_timeout);
+	if (guest->state != GUEST_STOPPING) {
+		set_state(guest, GUEST_STOPPING);
+	}
+}
+
+static int handle_lost_timeout(sd_event_source *source, uint64_t usec, void *data) {
+	struct guest *guest = data;
+	end(guest, guest->lost);
+	return 0;
+}
+
+/* A peer that is lost is mostly about to exit, in its own order, and that tells more. */
+static void lose(struct guest *guest, const char *reason) {
+	if (guest->ending || guest->lost != NULL) {
+		return;
+	}
+	log_debug("guest '%s': %s", name_of(guest), reason);
+	guest->lost = strdup(reason);
+	if (guest->step == STEP_NONE) {
+		set_timer(guest, LOST_TIMEOUT_US, handle_lost_timeout);
+	}
+}
+
+static void handle_gpu_input(void *data, const struct link_input *input) {
+	struct guest *guest = data;
+	if (guest->machine.ready) {
+		input_send(&guest->machine.input, input);
+	}
+}
+
+static void handle_changed(void *data) {
+	changed(data);
+}
+
+static void handle_gpu_lost(void *data, const char *reason) {
+	lose(data, reason);
+}
+
+static void handle_gpu_ended(void *data, const char *reason) {
+	struct guest *guest = data;
+	end(guest, reason);
+	finish_if_gone(guest);
+}
+
+static const struct gpu_ops gpu_ops = {
+	.input = handle_gpu_input,
+	.changed = handle_changed,
+	.lost = handle_gpu_lost,
+	.ended = handle_gpu_ended,
+};
+
+static void set_running(struct guest *guest) {
+	guest->timer = sd_event_source_disable_unref(guest->timer);
+	if (guest->config->vmm == CONFIG_VMM_EXTERNAL) {
+		log_info("guest '%s': its GPU waits for a VMM at %s", name_of(guest),
+			guest->gpu.socket);
+	} else {
+		log_info("guest '%s': running (%s)", name_of(guest), guest->kvm ? "kvm" : "tcg");
+	}
+	set_state(guest, GUEST_RUNNING);
+}
+
+static void handle_machine_running(void *data) {
+	struct guest *guest = data;
+	if (guest->state == GUEST_STARTING) {
+		set_running(guest);
+	}
+}
+
+static void handle_machine_lost(void *data, const char *reason) {
+	lose(data, reason);
+}
+
+static void handle_machine_ended(void *data, bool orderly, const char *reason) {
+	struct guest *guest = data;
+	bool wanted = orderly && guest->state != GUEST_STARTING;
+	end(guest, wanted ? NULL : reason);
+	finish_if_gone(guest);
+}
+
+static const struct machine_ops machine_ops = {
+	.running = handle_machine_running,
+	.changed = handle_changed,
+	.lost = handle_machine_lost,
+	.ended = handle_machine_ended,
+};
+
+/* Nothing was started, or it ends now: off, with the reason. */
+static void refuse_start(struct guest *guest, char *reason) {
+	guest->timer = sd_event_source_disable_unref(guest->timer);
+	qemu_needs_finish(&guest->needs);
+	gpu_finish(&guest->gpu);
+	free(guest->reason);
+	guest->reason = reason != NULL ? reason : strdup("out of memory");
+	log_error("guest '%s': %s", name_of(guest), guest->reason);
+	set_state(guest, GUEST_OFF);
+}
+
+static int handle_start_timeout(sd_event_source *source, uint64_t usec, void *data) {
+	end(data, "QEMU did not start in 45 seconds");
+	return 0;
+}
+
+static void start_processes(struct guest *guest) {
+	char *reason = NULL;
+	if (gpu_start(&guest->gpu, guest->event, guest->config, guest->vram, &gpu_ops, guest,
+		    &reason) < 0) {
+		refuse_start(guest, reason);
+		return;
+	}
+	if (guest->config->vmm == CONFIG_VMM_EXTERNAL) {
+		set_running(guest);
+		return;
+	}
+	if (machine_start(&guest->machine, guest->event, guest->config, &guest->needs,
+		    guest->gpu.socket, &machine_ops, guest, &reason) < 0) {
+		refuse_start(guest, reason);
+		return;
+	}
+	qemu_needs_finish(&guest->needs);
+	set_timer(guest, START_TIMEOUT_US, handle_start_timeout);
+	changed(guest);
+}
+
+static void handle_probe(void *data, const char *problem) {
+	struct guest *guest = data;
+	char *reason = NULL;
+	if (problem != NULL) {
+		refuse(&reason, "%s; or mend 'qemu' in %s", problem, guest->config->file);
+	}
+	qemu_probe_destroy(guest->probe);
+	guest->probe = NULL;
+	if (problem != NULL) {
+		refuse_start(guest, reason);
+	} else {
+		start_processes(guest);
+	}
+}
+
+void guest_start(struct guest *guest) {
+	char *reason = NULL;
+	if (!guest_is_off(guest)) {
+		return;
+	}
+	free(guest->reason);
+	guest->reason = NULL;
+	guest->asked = guest->ending = guest->kvm = false;
+	set_state(guest, GUEST_STARTING);
+	if (guest->config->vmm == CONFIG_VMM_EXTERNAL) {
+		start_processes(guest);
+		return;
+	}
+	if (qemu_check(guest->config, &guest->needs, &reason) < 0) {
+		refuse_start(guest, reason);
+		return;
+	}
+	guest->kvm = guest->needs.kvm;
+	int error = qemu_probe_create(
+		&guest->probe, guest->event, guest->needs.program, handle_probe, guest);
+	if (error < 0) {
+		refuse(&reason, "QEMU cannot be started: %s", strerror(-error));
+		refuse_start(guest, reason);
+	}
+}
+
+static int handle_step_timeout(sd_event_source *source, uint64_t usec, void *data) {
+	struct guest *guest = data;
+	if (guest->step == STEP_POWER_DOWN && machine_quit(&guest->machine)) {
+		log_info("guest '%s': did not power down in time: quits", name_of(guest));
+		guest->step = STEP_QUIT;
+		set_timer(guest, guest->config->stop_timeout, handle_step_timeout);
+	} else {
+		log_warning("guest '%s': did not stop in time: killed", name_of(guest));
+		end(guest, NULL);
+	}
+	return 0;
+}
+
+void guest_stop(struct guest *guest) {
+	if (guest_is_off(guest) || guest->ending || guest->step != STEP_NONE) {
+		return;
+	}
+	if (guest->state != GUEST_RUNNING || !machine_power_down(&guest->machine)) {
+		guest_kill(guest);
+		return;
+	}
+	guest->asked = true;
+	guest->step = STEP_POWER_DOWN;
+	set_timer(guest, guest->config->stop_timeout, handle_step_timeout);
+	set_state(guest, GUEST_STOPPING);
+}
+
+void guest_kill(struct guest *guest) {
+	if (guest_is_off(guest)) {
+		return;
+	}
+	guest->asked = true;
+	end(guest, NULL);
+	// Where there is no process yet, none will end.
+	finish_if_gone(guest);
+}
+
+struct guest *guest_create(sd_event *event, const struct config_guest *config, struct vram *vram,
+	const struct guest_ops *ops, void *data) {
+	struct guest *guest = calloc(1, sizeof(*guest));
+	if (guest == NULL) {
+		return NULL;
+	}
+	guest->config = config;
+	guest->event = sd_event_ref(event);
+	guest->vram = vram;
+	guest->ops = ops;
+	guest->data = data;
+	return guest;
+}
+
+void guest_destroy(struct guest *guest) {
+	if (guest == NULL) {
+		return;
+	}
+	sd_event_source_disable_unref(guest->timer);
+	qemu_probe_destroy(guest->probe);
+	qemu_needs_finish(&guest->needs);
+	machine_finish(&guest->machine);
+	gpu_finish(&guest->gpu);
+	sd_event_unref(guest->event);
+	free(guest->reason);
+	free(guest->lost);
+	free(guest);
+}

@@ -1,0 +1,71 @@
+#ifndef GPU_PARTITION_GUEST_H
+#define GPU_PARTITION_GUEST_H
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+#include "config.h"
+#include "gpu.h"
+#include "machine.h"
+#include "qemu-probe.h"
+
+/*
+ * One guest's life. A start either ends in running or leaves nothing behind; from then
+ * on its GPU process and its QEMU live and end together.
+ */
+
+enum guest_state {
+	GUEST_OFF,      // reason: why the last start was refused
+	GUEST_STARTING, // checks, GPU, QEMU, until its processors run
+	GUEST_RUNNING,
+	GUEST_STOPPING, // until its last process is gone
+	GUEST_FAILED,   // reason: why
+};
+
+struct guest_ops {
+	/* Anything that is shown of it changed. */
+	void (*changed)(void *data);
+};
+
+struct guest {
+	const struct config_guest *config; // borrowed
+	enum guest_state state;
+	char *reason; // owned; NULL where nothing is wrong
+	char *lost;   // owned: whom it lost, until that process ends
+	struct gpu gpu;
+	struct machine machine; // for vmm = qemu
+	bool kvm;
+	bool asked;               // its end was asked for
+	bool ending;              // its processes are being ended
+	struct qemu_probe *probe; // owned; while QEMU is asked what it can
+	struct qemu_needs needs;  // from check to start
+	unsigned step;            // of stopping
+	sd_event_source *timer;   // owned: the start's or the stopping step's limit
+	sd_event *event;          // owned reference
+	struct vram *vram;        // borrowed
+	const struct guest_ops *ops;
+	void *data;
+};
+
+/* Returns a guest that is off, or NULL. config and vram are borrowed. */
+struct guest *guest_create(sd_event *event, const struct config_guest *config, struct vram *vram,
+	const struct guest_ops *ops, void *data);
+
+/* Kills what runs; accepts NULL. */
+void guest_destroy(struct guest *guest);
+
+/* Starts a guest that is off or failed; nothing otherwise. Answers by its state. */
+void guest_start(struct guest *guest);
+
+/* Power-down, then quit, then kill; nothing where it is off already. */
+void guest_stop(struct guest *guest);
+
+/* Ends its processes at once; nothing where it is off already. */
+void guest_kill(struct guest *guest);
+
+/* True where nothing of it runs. */
+bool guest_is_off(const struct guest *guest);
+
+const char *guest_state_name(enum guest_state state);
+
+#endif

@@ -1,0 +1,111 @@
+#include "guests.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int handle_notify(sd_event_source *source, void *data) {
+	struct guests *guests = data;
+	guests->changed(guests->data);
+	return 0;
+}
+
+static void handle_changed(void *data) {
+	struct guests *guests = data;
+	sd_event_source_set_enabled(guests->notify, SD_EVENT_ONESHOT);
+}
+
+static const struct guest_ops guest_ops = {.changed = handle_changed};
+
+static int make_guests(struct guests *guests) {
+	guests->list = calloc(guests->config.guests_len, sizeof(guests->list[0]));
+	if (guests->list == NULL && guests->config.guests_len > 0) {
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < guests->config.guests_len; i++) {
+		guests->list[i] = guest_create(guests->event, &guests->config.guests[i],
+			&guests->vram, &guest_ops, guests);
+		if (guests->list[i] == NULL) {
+			return -ENOMEM;
+		}
+		guests->len++;
+	}
+	return 0;
+}
+
+int guests_init(struct guests *guests, sd_event *event, struct config *config,
+	void (*changed)(void *data), void *data) {
+	*guests = (struct guests){
+		.event = sd_event_ref(event),
+		.config = *config,
+		.changed = changed,
+		.data = data,
+	};
+	*config = (struct config){0};
+	vram_init(&guests->vram, guests->config.host.vram);
+	int error = sd_event_add_defer(event, &guests->notify, handle_notify, guests);
+	if (error >= 0) {
+		error = sd_event_source_set_enabled(guests->notify, SD_EVENT_OFF);
+	}
+	if (error >= 0) {
+		error = make_guests(guests);
+	}
+	if (error < 0) {
+		guests_finish(guests);
+	}
+	return error < 0 ? error : 0;
+}
+
+void guests_finish(struct guests *guests) {
+	for (size_t i = 0; i < guests->len; i++) {
+		guest_destroy(guests->list[i]);
+	}
+	free(guests->list);
+	sd_event_source_disable_unref(guests->notify);
+	vram_finish(&guests->vram);
+	config_finish(&guests->config);
+	sd_event_unref(guests->event);
+	*guests = (struct guests){0};
+}
+
+struct guest *guests_find(const struct guests *guests, const char *name) {
+	for (size_t i = 0; i < guests->len; i++) {
+		if (strcmp(guests->list[i]->config->name, name) == 0) {
+			return guests->list[i];
+		}
+	}
+	return NULL;
+}
+
+void guests_autostart(struct guests *guests) {
+	for (size_t i = 0; i < guests->len; i++) {
+		if (guests->list[i]->config->autostart) {
+			guest_start(guests->list[i]);
+		}
+	}
+}
+
+void guests_stop_all(struct guests *guests) {
+	guests->closing = true;
+	for (size_t i = 0; i < guests->len; i++) {
+		guest_stop(guests->list[i]);
+	}
+	handle_changed(guests);
+}
+
+void guests_kill_all(struct guests *guests) {
+	guests->closing = true;
+	for (size_t i = 0; i < guests->len; i++) {
+		guest_kill(guests->list[i]);
+	}
+	handle_changed(guests);
+}
+
+bool guests_are_off(const struct guests *guests) {
+	for (size_t i = 0; i < guests->len; i++) {
+		if (!guest_is_off(guests->list[i])) {
+			return false;
+		}
+	}
+	return true;
+}

@@ -1,0 +1,47 @@
+#ifndef GPU_PARTITION_GUESTS_H
+#define GPU_PARTITION_GUESTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <systemd/sd-event.h>
+
+#include "config.h"
+#include "guest.h"
+#include "vram.h"
+
+/* All guests of the configuration, and the pool that they share. */
+struct guests {
+	sd_event *event;      // owned reference
+	struct config config; // owned
+	struct vram vram;
+	struct guest **list; // owned, len of them, in the order of names
+	size_t len;
+	sd_event_source *notify; // owned; changes of one turn are told once
+	bool closing;            // no guest may start any more
+	void (*changed)(void *data);
+	void *data;
+};
+
+/*
+ * Takes the configuration over, also on failure. changed() comes from the event loop after
+ * any guest changed. Returns 0 or -errno.
+ */
+int guests_init(struct guests *guests, sd_event *event, struct config *config,
+	void (*changed)(void *data), void *data);
+
+/* Kills what runs; safe on a zeroed one. */
+void guests_finish(struct guests *guests);
+
+struct guest *guests_find(const struct guests *guests, const char *name);
+
+/* Starts those with autostart. */
+void guests_autostart(struct guests *guests);
+
+/* Stops all in order, or at once; changed() follows. No guest starts afterwards. */
+void guests_stop_all(struct guests *guests);
+void guests_kill_all(struct guests *guests);
+
+/* True where nothing of any guest runs. */
+bool guests_are_off(const struct guests *guests);
+
+#endif

@@ -1,0 +1,262 @@
+#include "machine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "fd.h"
+#include "log.h"
+#include "machine-pci.h"
+#include "qemu-args.h"
+#include "qmp-lines.h"
+#include "refuse.h"
+#include "words.h"
+
+#define COMMAND_TIMEOUT_US (20 * USEC_PER_SEC)
+#define ERROR_LINES_MAX 4096 // bytes of one line of QEMU's standard error
+#define LAST_READS 64        // of standard error, after QEMU's end
+
+/* QEMU's text goes into logs and JSON: printable ASCII, and no longer than a line. */
+static void keep_error(struct machine *machine, const char *untrusted_line) {
+	size_t i = 0;
+	for (; untrusted_line[i] != '\0' && i + 1 < sizeof(machine->last_error); i++) {
+		char c = untrusted_line[i];
+		machine->last_error[i] = c >= 0x20 && c < 0x7f ? c : '?';
+	}
+	machine->last_error[i] = '\0';
+}
+
+static void take_error_lines(struct machine *machine) {
+	static struct log_limit limit;
+	const char *line;
+	size_t length;
+	while ((line = lines_next(&machine->error_lines, &length)) != NULL) {
+		if (length > 0) {
+			keep_error(machine, line);
+			log_limited(&limit, LOG_LEVEL_WARNING, "guest '%s': QEMU: %s",
+				machine->name, machine->last_error);
+		}
+	}
+}
+
+/* Returns false at the end of the stream. */
+static bool read_errors(struct machine *machine) {
+	size_t size;
+	char *room = lines_room(&machine->error_lines, &size);
+	if (room == NULL) {
+		// A line too long: what follows counts as a new one.
+		lines_finish(&machine->error_lines);
+		return true;
+	}
+	ssize_t n = read(machine->errors, room, size);
+	if (n < 0) {
+		return errno == EAGAIN || errno == EINTR;
+	}
+	lines_added(&machine->error_lines, (size_t)n);
+	take_error_lines(machine);
+	return n > 0;
+}
+
+static int handle_errors(sd_event_source *source, int fd, uint32_t events, void *data) {
+	struct machine *machine = data;
+	if (!read_errors(machine)) {
+		machine->errors_source = sd_event_source_disable_unref(machine->errors_source);
+	}
+	return 0;
+}
+
+static void handle_pci(void *data, const char *error, sd_json_variant *untrusted_result) {
+	struct machine *machine = data;
+	char address[MACHINE_PCI_MAX];
+	if (error == NULL && machine_pci_find(untrusted_result, QEMU_GPU_ID, address)) {
+		memcpy(machine->pci_address, address, sizeof(address));
+		machine->ops->changed(machine->data);
+	}
+}
+
+static void ask_pci(struct machine *machine) {
+	qmp_command(machine->qmp, "query-pci", NULL, COMMAND_TIMEOUT_US, handle_pci, machine);
+}
+
+static void set_running(struct machine *machine) {
+	machine->paused = false;
+	if (!machine->running) {
+		machine->running = true;
+		machine->ops->running(machine->data);
+	} else {
+		machine->ops->changed(machine->data);
+	}
+}
+
+static void handle_status(void *data, const char *error, sd_json_variant *untrusted_result) {
+	struct machine *machine = data;
+	sd_json_variant *running = sd_json_variant_by_key(untrusted_result, "running");
+	if (error == NULL && running != NULL && sd_json_variant_is_boolean(running) &&
+		sd_json_variant_boolean(running)) {
+		set_running(machine);
+	}
+	// Otherwise a RESUME event follows when somebody lets it run.
+}
+
+static void handle_ready(void *data) {
+	struct machine *machine = data;
+	machine->ready = true;
+	input_init(&machine->input, machine->qmp);
+	ask_pci(machine);
+	qmp_command(machine->qmp, "query-status", NULL, COMMAND_TIMEOUT_US, handle_status, machine);
+}
+
+static void handle_event(void *data, const char *name, sd_json_variant *untrusted_data) {
+	static struct log_limit limit;
+	struct machine *machine = data;
+	if (strcmp(name, "RESET") == 0) {
+		ask_pci(machine);
+	} else if (strcmp(name, "RESUME") == 0) {
+		set_running(machine);
+	} else if (strcmp(name, "STOP") == 0) {
+		machine->paused = true;
+		log_limited(&limit, LOG_LEVEL_INFO, "guest '%s': paused by QEMU", machine->name);
+		machine->ops->changed(machine->data);
+	} else if (strcmp(name, "SHUTDOWN") == 0) {
+		log_limited(&limit, LOG_LEVEL_INFO, "guest '%s': powered off", machine->name);
+	} else if (strcmp(name, "GUEST_PANICKED") == 0) {
+		log_limited(&limit, LOG_LEVEL_WARNING, "guest '%s': its system has panicked",
+			machine->name);
+	}
+}
+
+static void handle_closed(void *data, const char *reason) {
+	struct machine *machine = data;
+	machine->ready = false;
+	machine->ops->lost(machine->data, reason);
+}
+
+static const struct qmp_ops qmp_ops = {
+	.ready = handle_ready,
+	.event = handle_event,
+	.closed = handle_closed,
+};
+
+static void handle_exit(void *data, const siginfo_t *info) {
+	struct machine *machine = data;
+	char how[PROCESS_HOW_MAX], reason[PROCESS_HOW_MAX + MACHINE_LINE_MAX + 16];
+	// Its last words are in the pipe already.
+	for (unsigned i = 0; machine->errors_source != NULL && i < LAST_READS; i++) {
+		if (!read_errors(machine)) {
+			break;
+		}
+	}
+	process_how(info, how);
+	if (machine->last_error[0] != '\0') {
+		snprintf(reason, sizeof(reason), "QEMU %s: %s", how, machine->last_error);
+	} else {
+		snprintf(reason, sizeof(reason), "QEMU %s", how);
+	}
+	bool orderly = info->si_code == CLD_EXITED && info->si_status == 0;
+	machine->ops->ended(machine->data, orderly, reason);
+}
+
+static int spawn(struct machine *machine, sd_event *event, const struct config_guest *guest,
+	const struct qemu_needs *needs, const char *socket, int qmp_fd, int errors_fd) {
+	struct qemu_context context = {
+		.gpu_socket = socket,
+		.firmware_code = needs->firmware_code,
+		.firmware_vars = needs->firmware_vars,
+		.disk_format = needs->disk_format,
+		.kvm = needs->kvm,
+		.qmp_fd = PROCESS_FIRST_FD,
+	};
+	char **argv;
+	int error = qemu_args_build(guest, &context, &argv);
+	if (error < 0) {
+		return error;
+	}
+	struct process_spec spec = {needs->program, argv, &qmp_fd, 1, errors_fd, errors_fd};
+	error = process_start(&machine->process, event, &spec, handle_exit, machine);
+	words_free(argv);
+	return error;
+}
+
+/* The four ends; on failure all are closed. */
+static int make_channels(int qmp[2], int errors[2]) {
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, qmp) < 0) {
+		return -errno;
+	}
+	if (pipe2(errors, O_CLOEXEC) < 0) {
+		int error = -errno;
+		fd_close_many(qmp, 2);
+		return error;
+	}
+	fd_set_nonblock(errors[0], true);
+	return 0;
+}
+
+int machine_start(struct machine *machine, sd_event *event, const struct config_guest *guest,
+	const struct qemu_needs *needs, const char *socket, const struct machine_ops *ops,
+	void *data, char **ret_reason) {
+	int qmp[2], errors[2];
+	*machine = (struct machine){
+		.errors = -1,
+		.error_lines.max = ERROR_LINES_MAX,
+		.name = guest->name,
+		.ops = ops,
+		.data = data,
+	};
+	int error = make_channels(qmp, errors);
+	if (error >= 0) {
+		machine->errors = errors[0];
+		error = spawn(machine, event, guest, needs, socket, qmp[1], errors[1]);
+		close(qmp[1]);
+		close(errors[1]);
+		if (error < 0) {
+			close(qmp[0]);
+		}
+	}
+	if (error >= 0) {
+		error = qmp_create(&machine->qmp, event, qmp[0], &qmp_ops, machine);
+	}
+	if (error >= 0) {
+		error = sd_event_add_io(event, &machine->errors_source, machine->errors, EPOLLIN,
+			handle_errors, machine);
+	}
+	if (error >= 0) {
+		return 0;
+	}
+	machine_finish(machine);
+	return error == -EINVAL
+		? refuse(ret_reason, "a quote without its end: mend 'extra' in %s", guest->file)
+		: refuse(ret_reason, "QEMU cannot be started: %s", strerror(-error));
+}
+
+static bool tell(struct machine *machine, const char *command) {
+	return machine->ready && qmp_command(machine->qmp, command, NULL, 0, NULL, NULL) == 0;
+}
+
+bool machine_power_down(struct machine *machine) {
+	return tell(machine, "system_powerdown");
+}
+
+bool machine_quit(struct machine *machine) {
+	return tell(machine, "quit");
+}
+
+void machine_kill(struct machine *machine) {
+	process_signal(&machine->process, SIGKILL);
+}
+
+void machine_finish(struct machine *machine) {
+	process_finish(&machine->process);
+	qmp_destroy(machine->qmp);
+	sd_event_source_disable_unref(machine->errors_source);
+	if (machine->ops != NULL) {
+		fd_close(machine->errors);
+	}
+	lines_finish(&machine->error_lines);
+	*machine = (struct machine){.errors = -1};
+}

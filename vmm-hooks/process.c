@@ -1,0 +1,113 @@
+#include "process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Above every descriptor that a process gets, where none can be overwritten. */
+#define SPARE_FD 64
+
+static void reset_signals(void) {
+	sigset_t none;
+	for (int signal = 1; signal < NSIG; signal++) {
+		if (signal != SIGKILL && signal != SIGSTOP) {
+			struct sigaction action = {.sa_handler = SIG_DFL};
+			sigaction(signal, &action, NULL);
+		}
+	}
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int place_fds(const struct process_spec *spec) {
+	int sources[3 + PROCESS_FDS_MAX];
+	size_t n = PROCESS_FIRST_FD + spec->fds_len;
+	sources[STDIN_FILENO] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	sources[STDERR_FILENO] = spec->stderr_fd >= 0 ? spec->stderr_fd : STDERR_FILENO;
+	sources[STDOUT_FILENO] = spec->stdout_fd >= 0 ? spec->stdout_fd : STDERR_FILENO;
+	for (size_t i = 0; i < spec->fds_len; i++) {
+		sources[PROCESS_FIRST_FD + i] = spec->fds[i];
+	}
+	// Out of the way first: a source may be another one's target.
+	for (size_t i = 0; i < n; i++) {
+		sources[i] = fcntl(sources[i], F_DUPFD_CLOEXEC, SPARE_FD);
+		if (sources[i] < 0) {
+			return -1;
+		}
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (dup2(sources[i], (int)i) < 0) {
+			return -1;
+		}
+	}
+	return close_range((unsigned)n, ~0U, 0);
+}
+
+static void __attribute__((noreturn)) run(const struct process_spec *spec, pid_t parent) {
+	reset_signals();
+	setsid();
+	// The parent may have died before the first line was in force.
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent && place_fds(spec) == 0) {
+		execv(spec->path, spec->argv);
+	}
+	dprintf(STDERR_FILENO, "%s: %s\n", spec->path, strerror(errno));
+	_exit(127);
+}
+
+static int handle_child(sd_event_source *source, const siginfo_t *info, void *data) {
+	struct process *process = data;
+	process->pid = 0;
+	process->child = sd_event_source_disable_unref(process->child);
+	process->exited(process->data, info);
+	return 0;
+}
+
+int process_start(struct process *process, sd_event *event, const struct process_spec *spec,
+	void (*exited)(void *data, const siginfo_t *info), void *data) {
+	if (spec->fds_len > PROCESS_FDS_MAX) {
+		return -EINVAL;
+	}
+	pid_t parent = getpid(), pid = fork();
+	if (pid < 0) {
+		return -errno;
+	}
+	if (pid == 0) {
+		run(spec, parent);
+	}
+	int error = sd_event_add_child(event, &process->child, pid, WEXITED, handle_child, process);
+	if (error < 0) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		return error;
+	}
+	process->pid = pid;
+	process->exited = exited;
+	process->data = data;
+	// Unreferencing the source then kills and reaps the process.
+	sd_event_source_set_child_process_own(process->child, 1);
+	return 0;
+}
+
+void process_signal(struct process *process, int signal) {
+	if (process->child != NULL) {
+		sd_event_source_send_child_signal(process->child, signal, NULL, 0);
+	}
+}
+
+void process_finish(struct process *process) {
+	process->child = sd_event_source_disable_unref(process->child);
+	process->pid = 0;
+}
+
+void process_how(const siginfo_t *info, char how[PROCESS_HOW_MAX]) {
+	if (info->si_code == CLD_EXITED) {
+		snprintf(how, PROCESS_HOW_MAX, "exited with status %d", info->si_status);
+	} else {
+		snprintf(how, PROCESS_HOW_MAX, "was killed by signal %d (%.40s)", info->si_status,
+			strsignal(info->si_status));
+	}
+}

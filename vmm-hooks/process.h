@@ -1,0 +1,51 @@
+#ifndef VMM_HOOKS_PROCESS_H
+#define VMM_HOOKS_PROCESS_H
+
+#include <signal.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+/*
+ * A child process. It gets the descriptors named for it and no other, a session of its
+ * own (a terminal's Ctrl+C is for its parent alone), and dies with its parent.
+ * SIGCHLD must be blocked in the parent.
+ */
+struct process {
+	pid_t pid;              // 0: none
+	sd_event_source *child; // owned
+	void (*exited)(void *data, const siginfo_t *info);
+	void *data;
+};
+
+/* The first of the descriptors that a process gets; the others follow. */
+#define PROCESS_FIRST_FD 3
+#define PROCESS_FDS_MAX 8
+
+struct process_spec {
+	const char *path;
+	char *const *argv;
+	const int *fds; // become 3, 4, ... in the process; stay the caller's
+	size_t fds_len; // at most PROCESS_FDS_MAX
+	int stdout_fd;  // -1: what is standard error here
+	int stderr_fd;  // -1: the same as here
+};
+
+/*
+ * Starts a process. exited() comes once, when it has ended and been reaped. Returns 0 or
+ * -errno. A program that cannot be executed ends with status 127.
+ */
+int process_start(struct process *process, sd_event *event, const struct process_spec *spec,
+	void (*exited)(void *data, const siginfo_t *info), void *data);
+
+/* Sends a signal; nothing happens where there is no process. */
+void process_signal(struct process *process, int signal);
+
+/* Kills and reaps what still runs, without exited(); safe on a zeroed one. */
+void process_finish(struct process *process);
+
+/* "exited with status 1", "was killed by signal 11 (Segmentation fault)". */
+#define PROCESS_HOW_MAX 80
+void process_how(const siginfo_t *info, char how[PROCESS_HOW_MAX]);
+
+#endif
