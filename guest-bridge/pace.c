@@ -20,10 +20,6 @@ static uint64_t min_u64(uint64_t a, uint64_t b) {
 	return a < b ? a : b;
 }
 
-static uint64_t max_u64(uint64_t a, uint64_t b) {
-	return a > b ? a : b;
-}
-
 void pace_init(struct pace *pace) {
 	*pace = (struct pace){
 		.period = PERIOD_DEFAULT,
@@ -42,8 +38,7 @@ static uint64_t refresh_after(const struct pace *pace, uint64_t when) {
 	return when + pace->period - (when - pace->refresh) % pace->period;
 }
 
-/* The last look was in the frame that ends here. Outputs without a clock of their own refresh
- * whenever they are drawn: their frames end anywhere. */
+/* The last look was in the frame that ends here. */
 static uint64_t frame_end(const struct pace *pace) {
 	return pace->refresh == 0 ? pace->last_look + pace->period
 				  : refresh_after(pace, pace->last_look);
@@ -64,7 +59,7 @@ uint64_t pace_next(const struct pace *pace) {
 		return PACE_NEVER;
 	}
 	if (pace->hinted) {
-		return max_u64(frame_end(pace), pace->last_look + pace->period / 4);
+		return frame_end(pace);
 	}
 	if (pace->refresh == 0) {
 		return pace->last_look + pace->interval;

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "fd.h"
 #include "guest-bochs.h"
 #include "mock.h"
@@ -199,12 +200,14 @@ static void commits_follow_the_frames_of_the_compositor(void **state) {
 	assert_int_equal(bochs_set_mode(&p->guest, 640, 480, 32), 0);
 	draw_pattern(&p->guest);
 	assert_true(recorder_wait(p->recorder, shows_pattern, &p->guest, SHOWN_MSEC));
-	uint64_t commits = p->recorder->commits;
+	uint64_t commits = p->recorder->commits, start = clock_usec();
 	for (uint32_t i = 0; i < 500; i++) {
 		bochs_fill(&p->guest, 0, 0, 640, 480, i * 0x010203);
 		recorder_run(p->recorder, 2);
 	}
-	assert_in_range(p->recorder->commits - commits, 20, 75);
+	// A slow machine shows fewer, no machine more than the compositor asks for.
+	uint64_t frames = (clock_usec() - start) / 16000;
+	assert_in_range(p->recorder->commits - commits, 5, frames + 3);
 }
 
 static void offset_pans_the_picture(void **state) {
