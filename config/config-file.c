@@ -207,7 +207,7 @@ static void report_unknown_section(struct parse *parse) {
 			nearest, list);
 	} else if (config_section_exists(other, parse->section)) {
 		config_report(parse->report, parse->path, parse->line,
-			"[%s]: belongs into %s, allowed: %s", parse->section,
+			"[%s]: belongs in %s, allowed: %s", parse->section,
 			other == CONFIG_SCOPE_HOST ? "mullion.ini" : "a guest's file", list);
 	} else {
 		config_report(parse->report, parse->path, parse->line,
@@ -319,7 +319,7 @@ static void report_unknown_key(struct parse *parse, const char *name) {
 		uint32_t index;
 		if (config_key_find(key->scope, key->section, name, &index) == key) {
 			config_report(parse->report, parse->path, parse->line,
-				"[%s] %s: belongs into [%s]%s, allowed: %s", parse->section, name,
+				"[%s] %s: belongs in [%s]%s, allowed: %s", parse->section, name,
 				key->section,
 				key->scope == parse->scope                ? ""
 					: key->scope == CONFIG_SCOPE_HOST ? " of mullion.ini"

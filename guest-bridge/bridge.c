@@ -168,10 +168,6 @@ static void handle_ready(void *data) {
 	}
 }
 
-static void handle_unblocked(void *data) {
-	// handle_dispatched() follows, and schedules.
-}
-
 static void handle_gone(void *data, const char *reason) {
 	lose(data, reason);
 }
@@ -187,7 +183,6 @@ static void handle_dispatched(void *data) {
 
 static const struct wayland_ops wayland_ops = {
 	.ready = handle_ready,
-	.unblocked = handle_unblocked,
 	.gone = handle_gone,
 	.dispatched = handle_dispatched,
 };

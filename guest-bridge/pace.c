@@ -20,6 +20,10 @@ static uint64_t min_u64(uint64_t a, uint64_t b) {
 	return a < b ? a : b;
 }
 
+static uint64_t max_u64(uint64_t a, uint64_t b) {
+	return a > b ? a : b;
+}
+
 void pace_init(struct pace *pace) {
 	*pace = (struct pace){
 		.period = PERIOD_DEFAULT,
@@ -38,7 +42,8 @@ static uint64_t refresh_after(const struct pace *pace, uint64_t when) {
 	return when + pace->period - (when - pace->refresh) % pace->period;
 }
 
-/* The last look was in the frame that ends here. */
+/* The last look was in the frame that ends here. Outputs without a clock of their own refresh
+ * whenever they are drawn: their frames end anywhere. */
 static uint64_t frame_end(const struct pace *pace) {
 	return pace->refresh == 0 ? pace->last_look + pace->period
 				  : refresh_after(pace, pace->last_look);
@@ -59,7 +64,7 @@ uint64_t pace_next(const struct pace *pace) {
 		return PACE_NEVER;
 	}
 	if (pace->hinted) {
-		return frame_end(pace);
+		return max_u64(frame_end(pace), pace->last_look + pace->period / 4);
 	}
 	if (pace->refresh == 0) {
 		return pace->last_look + pace->interval;

@@ -66,10 +66,10 @@ static void handle_global(void *data, struct wl_registry *registry, uint32_t nam
 	} else if (strcmp(interface, wl_shm_interface.name) == 0 && w->shm == NULL) {
 		w->shm = wl_registry_bind(registry, name, &wl_shm_interface, 1);
 		wl_shm_add_listener(w->shm, &shm_listener, w);
-	} else if (strcmp(interface, wl_seat_interface.name) == 0 && w->seat == NULL &&
+	} else if (strcmp(interface, wl_seat_interface.name) == 0 && w->seat_version == 0 &&
 		version >= SEAT_VERSION_MIN) {
-		w->seat = wl_registry_bind(
-			registry, name, &wl_seat_interface, min_u32(version, SEAT_VERSION_MAX));
+		w->seat_name = name;
+		w->seat_version = min_u32(version, SEAT_VERSION_MAX);
 	} else if (strcmp(interface, wp_presentation_interface.name) == 0 &&
 		w->presentation == NULL) {
 		w->presentation = wl_registry_bind(registry, name, &wp_presentation_interface, 1);
@@ -100,6 +100,11 @@ static void handle_sync(void *data, struct wl_callback *callback, uint32_t seria
 	wl_callback_destroy(callback);
 	wayland->sync = NULL;
 	if (wayland->asked_twice) {
+		// Not before: its events would come while it has no listener.
+		if (wayland->seat_version != 0) {
+			wayland->seat = wl_registry_bind(wayland->registry, wayland->seat_name,
+				&wl_seat_interface, wayland->seat_version);
+		}
 		wayland->ops->ready(wayland->data);
 		return;
 	}
@@ -127,18 +132,17 @@ static int read_events(struct wl_display *display) {
 
 static int handle_io(sd_event_source *source, int fd, uint32_t revents, void *data) {
 	struct wayland *wayland = data;
-	bool was_blocked = wayland->blocked;
 	int error = 0;
 	if ((revents & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
 		error = read_events(wayland->display);
 	}
-	if (error == 0 && was_blocked && wayland_flush(wayland) && !wayland->blocked) {
-		wayland->ops->unblocked(wayland->data);
+	if (error == 0 && !wayland_flush(wayland)) {
+		error = -EPIPE;
 	}
 	if (error == 0) {
 		wayland->ops->dispatched(wayland->data);
 	}
-	if (wayland->display != NULL && (error < 0 || !wayland_flush(wayland))) {
+	if (wayland->display != NULL && error < 0) {
 		error = wl_display_get_error(wayland->display);
 		wayland->ops->gone(
 			wayland->data, error == EPROTO ? "protocol error" : strerror(error));

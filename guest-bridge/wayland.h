@@ -17,11 +17,9 @@
 struct wayland_ops {
 	/* All globals are bound and the formats known. Once. */
 	void (*ready)(void *data);
-	/* The compositor takes requests again after wayland_blocked(). */
-	void (*unblocked)(void *data);
 	/* The connection is lost; reason is for the log. May call wayland_finish(). */
 	void (*gone)(void *data, const char *reason);
-	/* The last thing after events were handled. */
+	/* Events were handled, and all was sent that the compositor takes. */
 	void (*dispatched)(void *data);
 };
 
@@ -31,6 +29,7 @@ struct wayland {
 	struct wl_registry *registry;
 	struct wl_callback *sync;
 	bool asked_twice, blocked;
+	uint32_t seat_name, seat_version; // 0: there is none
 
 	// Owned; NULL where the compositor has none.
 	struct wl_compositor *compositor;

@@ -1,0 +1,132 @@
+#include "edid.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static uint8_t edid[EDID_SIZE];
+
+static unsigned checksum(void) {
+	unsigned sum = 0;
+	for (size_t i = 0; i < EDID_SIZE; i++) {
+		sum += edid[i];
+	}
+	return sum & 0xff;
+}
+
+/* The preferred timing, as a driver reads it. */
+static struct {
+	uint32_t clock, width, height, h_blank, v_blank; // clock in 10 kHz
+	uint32_t h_front, h_sync, v_front, v_sync;
+} timing;
+
+static void read_timing(void) {
+	const uint8_t *at = &edid[54];
+	timing.clock = at[0] | at[1] << 8;
+	timing.width = at[2] | (at[4] & 0xf0) << 4;
+	timing.h_blank = at[3] | (at[4] & 0x0f) << 8;
+	timing.height = at[5] | (at[7] & 0xf0) << 4;
+	timing.v_blank = at[6] | (at[7] & 0x0f) << 8;
+	timing.h_front = at[8] | (at[11] & 0xc0) << 2;
+	timing.h_sync = at[9] | (at[11] & 0x30) << 4;
+	timing.v_front = at[10] >> 4 | (at[11] & 0x0c) << 2;
+	timing.v_sync = (at[10] & 0x0f) | (at[11] & 0x03) << 4;
+}
+
+/* Pixels of a whole frame. */
+static double total(void) {
+	return (timing.width + timing.h_blank) * (double)(timing.height + timing.v_blank);
+}
+
+static double refresh(void) {
+	return timing.clock * 10000.0 / total();
+}
+
+static void the_preferred_mode_comes_first(void **state) {
+	const struct {
+		uint32_t width, height, refresh;
+	} cases[] = {
+		{640, 480, 60000},
+		{1024, 768, 60000},
+		{1280, 800, 60000},
+		{1366, 768, 59940},
+		{1920, 1080, 60000},
+		{1920, 1080, 144000},
+		{2560, 1440, 120000},
+		{3840, 2160, 60000},
+		{64, 64, 60000},
+		{4095, 200, 60000},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		edid_generate(edid, cases[i].width, cases[i].height, cases[i].refresh);
+		read_timing();
+		assert_int_equal(checksum(), 0);
+		assert_int_equal(timing.width, cases[i].width);
+		assert_int_equal(timing.height, cases[i].height);
+		double error = refresh() - cases[i].refresh / 1000.0;
+		assert_true(error * total() > -5100 && error * total() < 5100); // half a step
+		assert_true(timing.h_front + timing.h_sync < timing.h_blank);
+		assert_true(timing.v_front + timing.v_sync < timing.v_blank);
+	}
+}
+
+static void blanking_lasts_as_long_as_a_monitor_needs(void **state) {
+	edid_generate(edid, 1920, 1080, 60000);
+	read_timing();
+	// What VESA's own spreadsheet gives for 1920x1080 with reduced blanking.
+	assert_int_equal(timing.h_blank, 160);
+	assert_int_equal(timing.v_blank, 31);
+	assert_int_equal(timing.v_sync, 5);
+}
+
+static void modes_beyond_a_detailed_timing_are_clamped(void **state) {
+	const uint32_t extremes[] = {0, 1, 4096, 8192, 65536, UINT32_MAX};
+	for (size_t i = 0; i < 6; i++) {
+		for (size_t j = 0; j < 6; j++) {
+			for (size_t k = 0; k < 6; k++) {
+				edid_generate(edid, extremes[i], extremes[j], extremes[k]);
+				read_timing();
+				assert_int_equal(checksum(), 0);
+				assert_in_range(timing.width, 64, EDID_MAX_SIZE);
+				assert_in_range(timing.height, 64, EDID_MAX_SIZE);
+				assert_true(timing.clock > 0);
+				assert_true(timing.v_front + timing.v_sync < timing.v_blank);
+			}
+		}
+	}
+}
+
+static void it_is_an_edid_of_version_1_4(void **state) {
+	const uint8_t magic[] = {0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0};
+	edid_generate(edid, 1280, 800, 60000);
+	assert_memory_equal(edid, magic, sizeof(magic));
+	assert_int_equal(edid[18], 1);
+	assert_int_equal(edid[19], 4);
+	assert_int_equal(edid[126], 0); // no extensions follow
+}
+
+static void the_monitor_is_called_mullion(void **state) {
+	edid_generate(edid, 1280, 800, 60000);
+	for (size_t at = 54; at < 126; at += 18) {
+		const uint8_t header[] = {0, 0, 0, 0xfc, 0};
+		if (memcmp(&edid[at], header, sizeof(header)) == 0) {
+			assert_memory_equal(&edid[at + 5], "mullion\n     ", 13);
+			return;
+		}
+	}
+	fail();
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_preferred_mode_comes_first),
+		cmocka_unit_test(blanking_lasts_as_long_as_a_monitor_needs),
+		cmocka_unit_test(modes_beyond_a_detailed_timing_are_clamped),
+		cmocka_unit_test(it_is_an_edid_of_version_1_4),
+		cmocka_unit_test(the_monitor_is_called_mullion),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
