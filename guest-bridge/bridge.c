@@ -130,10 +130,7 @@ static void handle_frame(void *data) {
 
 static void handle_presented(void *data, uint64_t when, uint32_t refresh, uint64_t aim) {
 	struct bridge *bridge = data;
-	// A clock that runs ahead would put off all looks.
-	if (when <= clock_usec() + PACE_IDLE) {
-		pace_presented(&bridge->pace, when, refresh, aim);
-	}
+	pace_presented(&bridge->pace, when, refresh, aim);
 }
 
 static void handle_closed(void *data) {

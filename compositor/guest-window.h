@@ -1,0 +1,45 @@
+#ifndef COMPOSITOR_GUEST_WINDOW_H
+#define COMPOSITOR_GUEST_WINDOW_H
+
+#include <stdint.h>
+
+struct guest;
+struct guest_desktop;
+struct guest_window;
+struct window;
+struct wlr_surface;
+
+/*
+ * A guest's window: its picture, scaled to the window, below a frame that says whose it
+ * is. The picture is a scene buffer of ours that takes the surface's buffers over, so that
+ * its size on the screen is ours to choose.
+ */
+
+/* Returns NULL without memory. Its size is the guest's preferred mode until it draws. */
+struct guest_window *guest_window_create(struct guest *guest);
+
+/* Accepts NULL. */
+void guest_window_destroy(struct guest_window *window);
+
+struct window *guest_window_base(struct guest_window *window);
+
+/* What its device shows from now on; NULL for nothing. */
+void guest_window_set_desktop(struct guest_window *window, struct guest_desktop *desktop);
+
+/* The desktop's surface has a new state. */
+void guest_window_committed(struct guest_window *window);
+
+/* Tells the device whether it can be seen. */
+void guest_window_update_visibility(struct guest_window *window);
+
+/* Size of the guest's own mode; 0 while it has shown nothing. */
+void guest_window_mode(struct guest_window *window, int *ret_width, int *ret_height);
+
+/*
+ * The point of the layout on the picture in the guest's own pixels, and how many of them
+ * one pixel of the layout is. Returns NULL where the guest shows nothing.
+ */
+struct wlr_surface *guest_window_point(struct window *window, double lx, double ly, double *ret_x,
+	double *ret_y, double *ret_scale_x, double *ret_scale_y);
+
+#endif

@@ -1,0 +1,206 @@
+#include "guest.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "guest-client.h"
+#include "guest-window.h"
+#include "host-link.h"
+#include "log.h"
+#include "server.h"
+#include "window.h"
+
+#define PRESENT_INTERVAL (1 * USEC_PER_SEC) // between two displays for one device
+
+struct guest *guest_find(struct server *server, const char *name) {
+	struct guest *guest;
+	wl_list_for_each (guest, &server->guests, link) {
+		if (strcmp(guest->name, name) == 0) {
+			return guest;
+		}
+	}
+	return NULL;
+}
+
+struct window *guest_window_by_number(struct server *server, uint32_t number) {
+	struct guest *guest;
+	wl_list_for_each (guest, &server->guests, link) {
+		if (guest->number == number && guest->window != NULL) {
+			return guest_window_base(guest->window);
+		}
+	}
+	return NULL;
+}
+
+static void insert_by_number(struct guest *guest) {
+	struct wl_list *after = &guest->server->guests;
+	struct guest *other;
+	wl_list_for_each (other, &guest->server->guests, link) {
+		if (other->number > guest->number) {
+			break;
+		}
+		after = &other->link;
+	}
+	wl_list_insert(after, &guest->link);
+}
+
+static struct guest *guest_create(struct server *server, const struct guest_report *report) {
+	struct guest *guest = calloc(1, sizeof(*guest));
+	char *name = strdup(report->name);
+	if (guest == NULL || name == NULL) {
+		free(guest);
+		free(name);
+		return NULL;
+	}
+	guest->server = server;
+	guest->name = name;
+	guest->number = report->number;
+	insert_by_number(guest);
+	return guest;
+}
+
+void guest_destroy(struct guest *guest) {
+	if (guest->retry != NULL) {
+		wl_event_source_remove(guest->retry);
+	}
+	guest_client_destroy(guest->client);
+	guest_window_destroy(guest->window);
+	wl_list_remove(&guest->link);
+	free(guest->name);
+	free(guest->title);
+	free(guest->reason);
+	free(guest);
+}
+
+static void replace(char **string, const char *with) {
+	char *copy = with != NULL ? strdup(with) : NULL;
+	free(*string);
+	*string = copy;
+}
+
+static void present(struct guest *guest);
+
+static int handle_retry(void *data) {
+	struct guest *guest = data;
+	wl_event_source_remove(guest->retry);
+	guest->retry = NULL;
+	present(guest);
+	return 0;
+}
+
+/* Gives its device a display of ours; a device that keeps losing it gets it more slowly. */
+static void present(struct guest *guest) {
+	struct server *server = guest->server;
+	bool lives = guest->state == GUEST_STARTING || guest->state == GUEST_RUNNING;
+	if (!lives || guest->client != NULL || guest->retry != NULL || server->leaving) {
+		return;
+	}
+	uint64_t now = clock_usec();
+	if (guest->presented != 0 && now - guest->presented < PRESENT_INTERVAL) {
+		guest->retry = wl_event_loop_add_timer(server->loop.wayland, handle_retry, guest);
+		if (guest->retry != NULL) {
+			wl_event_source_timer_update(
+				guest->retry, (int)(PRESENT_INTERVAL / USEC_PER_MSEC));
+		}
+		return;
+	}
+	guest->presented = now;
+	int socket;
+	guest->client = guest_client_create(guest, &socket);
+	if (guest->client != NULL) {
+		host_link_present(server->host, guest->name, socket);
+	}
+}
+
+static void update_window(struct guest *guest) {
+	bool wanted =
+		guest->state != GUEST_OFF && !(guest->state == GUEST_FAILED && guest->dismissed);
+	if (wanted && guest->window == NULL) {
+		guest->window = guest_window_create(guest);
+	} else if (!wanted && guest->window != NULL) {
+		guest_window_destroy(guest->window);
+		guest->window = NULL;
+	}
+	if (guest->window != NULL) {
+		guest_describe(guest);
+	}
+}
+
+void guest_report(struct server *server, const struct guest_report *report) {
+	struct guest *guest = guest_find(server, report->name);
+	if (guest == NULL && (guest = guest_create(server, report)) == NULL) {
+		return;
+	}
+	guest->seen = true;
+	if (guest->state != report->state) {
+		log_debug("guest '%s': state %d", guest->name, report->state);
+		guest->dismissed = false;
+	}
+	guest->state = report->state;
+	guest->colour = report->colour;
+	replace(&guest->title, report->title);
+	replace(&guest->reason, report->reason);
+	if (guest->number != report->number) {
+		guest->number = report->number;
+		wl_list_remove(&guest->link);
+		insert_by_number(guest);
+	}
+	update_window(guest);
+	if (!report->shown) {
+		present(guest);
+	}
+}
+
+void guest_reports_begin(struct server *server) {
+	struct guest *guest;
+	wl_list_for_each (guest, &server->guests, link) {
+		guest->seen = false;
+	}
+}
+
+void guest_reports_end(struct server *server) {
+	struct guest *guest, *next;
+	wl_list_for_each_safe (guest, next, &server->guests, link) {
+		if (!guest->seen) {
+			guest_destroy(guest);
+		}
+	}
+	server_changed(server);
+}
+
+void guest_describe(struct guest *guest) {
+	static const char *const notes[] = {
+		[GUEST_STARTING] = "starting",
+		[GUEST_STOPPING] = "stopping",
+		[GUEST_FAILED] = "failed",
+	};
+	const char *note =
+		guest->state < sizeof(notes) / sizeof(notes[0]) ? notes[guest->state] : NULL;
+	struct frame *frame = &guest_window_base(guest->window)->frame;
+	frame_set_colour(frame, guest->colour, (int)guest->number);
+	frame_set_title(frame, guest->title != NULL ? guest->title : guest->name, note);
+	char *message = NULL;
+	if (guest->state == GUEST_FAILED) {
+		const char *reason = guest->reason != NULL ? guest->reason : "no reason is known";
+		if (asprintf(&message, "failed: %s", reason) < 0) {
+			message = NULL;
+		}
+	} else if (guest->state == GUEST_RUNNING) {
+		message = strdup("running, nothing drawn yet");
+	} else {
+		message = strdup(note != NULL ? note : "");
+	}
+	frame_set_message(frame, message);
+	free(message);
+}
+
+void guest_close(struct guest *guest) {
+	if (guest->state == GUEST_FAILED) {
+		guest->dismissed = true;
+		update_window(guest);
+	} else {
+		host_link_stop(guest->server->host, guest->name);
+	}
+}

@@ -1,0 +1,74 @@
+#ifndef COMPOSITOR_GUEST_H
+#define COMPOSITOR_GUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <wayland-server-core.h>
+
+#include "config.h"
+
+struct guest_client;
+struct guest_desktop;
+struct guest_window;
+struct server;
+struct window;
+
+enum guest_state {
+	GUEST_OFF,
+	GUEST_STARTING,
+	GUEST_RUNNING,
+	GUEST_STOPPING,
+	GUEST_FAILED,
+};
+
+/* A guest as mulliond reports it: everything here is trusted. */
+struct guest_report {
+	const char *name, *title, *reason; // reason may be NULL
+	uint32_t number;
+	struct config_colour colour;
+	enum guest_state state;
+	bool shown; // its device has a display
+};
+
+/* A guest that mulliond has told of. */
+struct guest {
+	struct server *server;
+	struct wl_list link; // server.guests
+	char *name, *title;  // owned
+	char *reason;        // owned, may be NULL
+	uint32_t number;
+	struct config_colour colour;
+	enum guest_state state;
+	bool dismissed; // its window was closed after it had failed
+
+	struct guest_window *window;   // NULL while it has none
+	struct guest_client *client;   // its device's connection, NULL for none
+	struct guest_desktop *desktop; // what its device shows, NULL for nothing
+	uint64_t presented;            // us, when its device was last given a display
+	struct wl_event_source *retry; // to give it one, NULL for none
+	uint64_t frames;               // that were shown
+	bool seen;                     // in the report being read
+};
+
+/* Takes a report over: a new guest, another state, a window that appears or goes. */
+void guest_report(struct server *server, const struct guest_report *report);
+
+/* Around all guest_report calls of one list; who is not in it has gone. */
+void guest_reports_begin(struct server *server);
+void guest_reports_end(struct server *server);
+
+/* Also closes its window and its connection. */
+void guest_destroy(struct guest *guest);
+
+/* Shows its state in its window. */
+void guest_describe(struct guest *guest);
+
+/* Its close button: power-down, or the window of a failed one away. */
+void guest_close(struct guest *guest);
+
+struct guest *guest_find(struct server *server, const char *name);
+
+/* NULL where there is no such guest or it has no window. */
+struct window *guest_window_by_number(struct server *server, uint32_t number);
+
+#endif

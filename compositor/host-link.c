@@ -1,0 +1,346 @@
+#include "host-link.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <systemd/sd-varlink.h>
+
+#include "clock.h"
+#include "fd.h"
+#include "guest.h"
+#include "host-start.h"
+#include "log.h"
+#include "program.h"
+#include "server.h"
+#include "varlink-interfaces.h"
+
+#define RETRY_MIN (250 * USEC_PER_MSEC)
+#define RETRY_MAX (10 * USEC_PER_SEC)
+#define STOP_STEPS 3                      // power-down, quit, kill: each has the guest's time-out
+#define STOP_MARGIN (10 * USEC_PER_SEC)   // beyond the guests' own time-outs
+#define TERMINATE_TIME (5 * USEC_PER_SEC) // between SIGTERM and SIGKILL
+
+struct host_link {
+	struct server *server;
+	char *path;           // owned, of the socket
+	sd_varlink *watch;    // the connection on which List goes on, NULL while there is none
+	struct wl_list calls; // struct call.link
+	sd_event_source *retry, *deadline;
+	uint64_t retry_after;     // us
+	bool answered;            // since the last connection was made
+	pid_t child;              // the mulliond that we started, 0 for none
+	void (*done)(void *data); // of a shutdown, NULL while none goes on
+	void *done_data;
+	bool terminated; // by SIGTERM already
+};
+
+/* One question on a connection of its own, so that a slow answer holds nothing else up. */
+struct call {
+	struct wl_list link; // host_link.calls
+	struct host_link *host;
+	sd_varlink *varlink;
+	const char *method;
+	char *guest; // owned, may be NULL
+};
+
+static void connect_soon(struct host_link *host);
+
+static void call_destroy(struct call *call) {
+	wl_list_remove(&call->link);
+	sd_varlink_close_unref(call->varlink);
+	free(call->guest);
+	free(call);
+}
+
+static const char *reason_of(sd_json_variant *parameters, const char *error) {
+	sd_json_variant *reason = sd_json_variant_by_key(parameters, "reason");
+	return sd_json_variant_is_string(reason) ? sd_json_variant_string(reason) : error;
+}
+
+static int handle_reply(sd_varlink *varlink, sd_json_variant *parameters, const char *error,
+	sd_varlink_reply_flags_t flags, void *data) {
+	struct call *call = data;
+	if (error != NULL && strcmp(error, SD_VARLINK_ERROR_DISCONNECTED) != 0) {
+		log_warning("%s of guest '%s': %s", strrchr(call->method, '.') + 1,
+			call->guest != NULL ? call->guest : "", reason_of(parameters, error));
+	}
+	call_destroy(call);
+	return 0;
+}
+
+/* fd, unless negative, goes along; it is taken over. */
+static void host_call(struct host_link *host, const char *method, const char *guest, int fd) {
+	int socket = host_connect(host->path);
+	struct call *call = calloc(1, sizeof(*call));
+	if (call == NULL || socket < 0 || sd_varlink_connect_fd(&call->varlink, socket) < 0) {
+		log_debug("%s: mulliond cannot be reached", method);
+		fd_close(socket);
+		fd_close(fd);
+		free(call);
+		return;
+	}
+	call->host = host;
+	call->method = method;
+	call->guest = guest != NULL ? strdup(guest) : NULL;
+	wl_list_insert(&host->calls, &call->link);
+	sd_varlink_set_userdata(call->varlink, call);
+	sd_json_variant *parameters = NULL;
+	int error = sd_varlink_bind_reply(call->varlink, handle_reply);
+	if (error >= 0 && fd >= 0) {
+		error = sd_varlink_set_allow_fd_passing_output(call->varlink, true);
+		error = error < 0 ? error : sd_varlink_push_fd(call->varlink, fd);
+		fd = error < 0 ? fd : -1;
+	}
+	if (error >= 0 && guest != NULL) {
+		error = sd_json_buildo(&parameters, SD_JSON_BUILD_PAIR_STRING("name", guest));
+	}
+	error = error < 0 ? error : sd_varlink_invoke(call->varlink, method, parameters);
+	error = error < 0 ? error
+			  : sd_varlink_attach_event(call->varlink, host->server->loop.sd, 0);
+	sd_json_variant_unref(parameters);
+	if (error < 0) {
+		log_error("%s: %s", method, strerror(-error));
+		fd_close(fd);
+		call_destroy(call);
+	}
+	loop_kick(&host->server->loop);
+}
+
+void host_link_present(struct host_link *host, const char *guest, int socket) {
+	host_call(host, HOST_INTERFACE ".Present", guest, socket);
+}
+
+void host_link_stop(struct host_link *host, const char *guest) {
+	host_call(host, HOST_INTERFACE ".Stop", guest, -1);
+}
+
+static const char *string_of(sd_json_variant *object, const char *key) {
+	sd_json_variant *value = sd_json_variant_by_key(object, key);
+	return sd_json_variant_is_string(value) ? sd_json_variant_string(value) : NULL;
+}
+
+static bool state_from_string(const char *string, enum guest_state *ret) {
+	static const char *const names[] = {
+		[GUEST_OFF] = "off",
+		[GUEST_STARTING] = "starting",
+		[GUEST_RUNNING] = "running",
+		[GUEST_STOPPING] = "stopping",
+		[GUEST_FAILED] = "failed",
+	};
+	for (size_t i = 0; string != NULL && i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(string, names[i]) == 0) {
+			*ret = i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void read_guest(struct server *server, sd_json_variant *object) {
+	struct guest_report report = {
+		.name = string_of(object, "name"),
+		.title = string_of(object, "title"),
+		.reason = string_of(object, "reason"),
+		.number = (uint32_t)sd_json_variant_unsigned(
+			sd_json_variant_by_key(object, "number")),
+		.shown = sd_json_variant_boolean(sd_json_variant_by_key(object, "shown")),
+	};
+	const char *colour = string_of(object, "colour");
+	if (report.name == NULL || !state_from_string(string_of(object, "state"), &report.state)) {
+		log_warning("mulliond told of a guest without name or state");
+		return;
+	}
+	if (colour == NULL || !config_parse_colour(colour, &report.colour)) {
+		report.colour = (struct config_colour){0x72, 0x9f, 0xcf};
+	}
+	if (report.title == NULL) {
+		report.title = report.name;
+	}
+	guest_report(server, &report);
+}
+
+static void lost(struct host_link *host) {
+	host->watch = sd_varlink_close_unref(host->watch);
+	if (!host->answered) {
+		host->retry_after =
+			host->retry_after * 2 < RETRY_MAX ? host->retry_after * 2 : RETRY_MAX;
+	}
+	connect_soon(host);
+}
+
+static int handle_list(sd_varlink *varlink, sd_json_variant *parameters, const char *error,
+	sd_varlink_reply_flags_t flags, void *data) {
+	struct host_link *host = data;
+	if (error != NULL) {
+		if (!host->server->leaving && strcmp(error, SD_VARLINK_ERROR_DISCONNECTED) != 0) {
+			log_error("mulliond does not list its guests: %s", error);
+		}
+		lost(host);
+		return 0;
+	}
+	host->answered = true;
+	host->retry_after = RETRY_MIN;
+	sd_json_variant *guests = sd_json_variant_by_key(parameters, "guests");
+	guest_reports_begin(host->server);
+	for (size_t i = 0; sd_json_variant_is_array(guests) && i < sd_json_variant_elements(guests);
+		i++) {
+		read_guest(host->server, sd_json_variant_by_index(guests, i));
+	}
+	guest_reports_end(host->server);
+	if ((flags & SD_VARLINK_REPLY_CONTINUES) == 0) {
+		lost(host);
+	}
+	return 0;
+}
+
+static void handle_child_exited(void *data, int status) {
+	struct host_link *host = data;
+	host->child = 0;
+	if (host->done != NULL) {
+		host->deadline = sd_event_source_disable_unref(host->deadline);
+		host->done(host->done_data);
+	} else if (WIFSIGNALED(status)) {
+		log_error("mulliond was ended by signal %d: starting it again", WTERMSIG(status));
+	} else {
+		log_error("mulliond ended with status %d", WEXITSTATUS(status));
+	}
+}
+
+static int watch_on(struct host_link *host, int fd) {
+	int error = sd_varlink_connect_fd(&host->watch, fd);
+	if (error < 0) {
+		fd_close(fd);
+		return error;
+	}
+	host->answered = false;
+	sd_varlink_set_userdata(host->watch, host);
+	error = sd_varlink_bind_reply(host->watch, handle_list);
+	error = error < 0 ? error : sd_varlink_observe(host->watch, HOST_INTERFACE ".List", NULL);
+	error = error < 0 ? error : sd_varlink_attach_event(host->watch, host->server->loop.sd, 0);
+	if (error < 0) {
+		host->watch = sd_varlink_close_unref(host->watch);
+	}
+	loop_kick(&host->server->loop);
+	return error;
+}
+
+static int handle_retry(sd_event_source *source, uint64_t usec, void *data) {
+	struct host_link *host = data;
+	host->retry = sd_event_source_disable_unref(host->retry);
+	if (host->server->leaving) {
+		return 0;
+	}
+	int fd = host_connect(host->path);
+	if ((fd == -ENOENT || fd == -ECONNREFUSED) && host->child == 0) {
+		host->child =
+			host_start(&host->server->processes, host->path, handle_child_exited, host);
+		if (host->child < 0) {
+			host->child = 0;
+			fd = -ECHILD; // logged already
+		} else {
+			fd = host_connect(host->path);
+		}
+	}
+	int error = fd < 0 ? fd : watch_on(host, fd);
+	if (error < 0) {
+		log_debug("%s: %s", host->path, strerror(-error));
+		lost(host);
+	}
+	return 0;
+}
+
+static void connect_soon(struct host_link *host) {
+	if (host->retry == NULL && !host->server->leaving) {
+		sd_event_add_time_relative(host->server->loop.sd, &host->retry, CLOCK_MONOTONIC,
+			host->retry_after, 0, handle_retry, host);
+		loop_kick(&host->server->loop);
+	}
+}
+
+struct host_link *host_link_create(struct server *server) {
+	char *directory = program_runtime_dir();
+	struct host_link *host = calloc(1, sizeof(*host));
+	if (directory == NULL || host == NULL ||
+		asprintf(&host->path, "%s/" HOST_INTERFACE, directory) < 0) {
+		log_error(
+			"no directory for sockets: %s (is XDG_RUNTIME_DIR set?)", strerror(errno));
+		free(directory);
+		free(host);
+		return NULL;
+	}
+	free(directory);
+	host->server = server;
+	wl_list_init(&host->calls);
+	connect_soon(host);
+	host->retry_after = RETRY_MIN;
+	return host;
+}
+
+void host_link_destroy(struct host_link *host) {
+	if (host == NULL) {
+		return;
+	}
+	struct call *call, *next;
+	wl_list_for_each_safe (call, next, &host->calls, link) {
+		call_destroy(call);
+	}
+	sd_varlink_close_unref(host->watch);
+	sd_event_source_disable_unref(host->retry);
+	sd_event_source_disable_unref(host->deadline);
+	free(host->path);
+	free(host);
+}
+
+static void set_deadline(struct host_link *host, uint64_t after);
+
+static int handle_deadline(sd_event_source *source, uint64_t usec, void *data) {
+	struct host_link *host = data;
+	if (host->child == 0) {
+		return 0;
+	}
+	if (host->terminated) {
+		log_error("mulliond does not end: killed");
+		kill(host->child, SIGKILL);
+		return 0;
+	}
+	log_warning("mulliond takes too long to stop its guests: told to end at once");
+	host->terminated = true;
+	kill(host->child, SIGTERM);
+	set_deadline(host, TERMINATE_TIME);
+	return 0;
+}
+
+static void set_deadline(struct host_link *host, uint64_t after) {
+	host->deadline = sd_event_source_disable_unref(host->deadline);
+	sd_event_add_time_relative(host->server->loop.sd, &host->deadline, CLOCK_MONOTONIC, after,
+		0, handle_deadline, host);
+	loop_kick(&host->server->loop);
+}
+
+static uint64_t longest_stop(const struct config *config) {
+	uint64_t longest = 0;
+	for (size_t i = 0; i < config->guests_len; i++) {
+		if (config->guests[i].stop_timeout > longest) {
+			longest = config->guests[i].stop_timeout;
+		}
+	}
+	return STOP_STEPS * longest + STOP_MARGIN;
+}
+
+void host_link_shutdown(struct host_link *host, void (*done)(void *data), void *data) {
+	if (host->child == 0) {
+		done(data);
+		return;
+	}
+	bool again = host->done != NULL;
+	host->done = done;
+	host->done_data = data;
+	if (again) {
+		set_deadline(host, 0);
+		return;
+	}
+	host_call(host, HOST_INTERFACE ".Shutdown", NULL, -1);
+	set_deadline(host, longest_stop(&host->server->config));
+}

@@ -1,0 +1,33 @@
+#ifndef COMPOSITOR_OUTPUT_H
+#define COMPOSITOR_OUTPUT_H
+
+#include <stdbool.h>
+#include <wayland-server-core.h>
+#include <wlr/types/wlr_scene.h>
+#include <wlr/util/box.h>
+
+struct server;
+
+/* A screen, or a window of the session around us. */
+struct output {
+	struct server *server;
+	struct wl_list link; // server.outputs
+	struct wlr_output *wlr;
+	struct wlr_scene_output *scene; // goes with wlr
+	struct wlr_scene_rect *background;
+	struct wl_listener frame, commit, request_state, destroy;
+};
+
+/* For backend.events.new_output: switches it on and puts it right of the others. */
+void output_handle_new(struct wl_listener *listener, void *data);
+
+/* Its place in the layout; false while it has none. */
+bool output_box(struct output *output, struct wlr_box *ret_box);
+
+/* The output at this point, else the first; NULL where there is none. */
+struct output *output_at(struct server *server, double lx, double ly);
+
+/* Where a new window goes: the output with the pointer. */
+struct output *output_focused(struct server *server);
+
+#endif

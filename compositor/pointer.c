@@ -1,0 +1,501 @@
+#include "pointer.h"
+
+#include <linux/input-event-codes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <wlr/types/wlr_compositor.h>
+#include <wlr/types/wlr_cursor_shape_v1.h>
+#include <wlr/types/wlr_pointer.h>
+#include <wlr/types/wlr_seat.h>
+#include <wlr/util/edges.h>
+
+#include "cursor.h"
+#include "guest-client.h"
+#include "guest-window.h"
+#include "seat.h"
+#include "server.h"
+#include "window.h"
+#include "xdg.h"
+
+#define DOUBLE_CLICK 400 // ms
+#define CURSOR_SIZE 24   // pixels
+#define BUTTON_BITS 32
+
+/* What lies below a point of the layout. */
+struct target {
+	struct window *window; // may be NULL
+	enum frame_part part;
+	uint32_t edges;
+	struct wlr_surface *surface; // may be NULL
+	double x, y;                 // on the surface
+	double scale_x, scale_y;     // surface pixels per layout pixel
+};
+
+static struct target target_at(struct server *server, double lx, double ly) {
+	struct target target = {.scale_x = 1, .scale_y = 1};
+	struct wlr_scene_node *node = NULL;
+	target.window =
+		window_at(server, lx, ly, &target.part, &target.edges, &node, &target.x, &target.y);
+	if (target.window == NULL || target.part != FRAME_CONTENT) {
+		return target;
+	}
+	if (target.window->guest != NULL) {
+		target.surface = guest_window_point(target.window, lx, ly, &target.x, &target.y,
+			&target.scale_x, &target.scale_y);
+	} else if (node != NULL && node->type == WLR_SCENE_NODE_BUFFER) {
+		struct wlr_scene_surface *surface =
+			wlr_scene_surface_try_from_buffer(wlr_scene_buffer_from_node(node));
+		target.surface = surface != NULL ? surface->surface : NULL;
+	}
+	return target;
+}
+
+static void show(struct pointer *pointer, const char *shape) {
+	// A session without a mouse has no arrow in the middle of its screen.
+	if (!pointer->used) {
+		return;
+	}
+	if (pointer->shape == NULL || strcmp(pointer->shape, shape) != 0) {
+		pointer->shape = shape;
+		cursor_show(pointer->cursor, pointer->theme, shape);
+	}
+}
+
+static const char *shape_for_edges(uint32_t edges) {
+	switch (edges) {
+	case WLR_EDGE_TOP:
+		return "n-resize";
+	case WLR_EDGE_BOTTOM:
+		return "s-resize";
+	case WLR_EDGE_LEFT:
+		return "w-resize";
+	case WLR_EDGE_RIGHT:
+		return "e-resize";
+	case WLR_EDGE_TOP | WLR_EDGE_LEFT:
+		return "nw-resize";
+	case WLR_EDGE_TOP | WLR_EDGE_RIGHT:
+		return "ne-resize";
+	case WLR_EDGE_BOTTOM | WLR_EDGE_LEFT:
+		return "sw-resize";
+	case WLR_EDGE_BOTTOM | WLR_EDGE_RIGHT:
+		return "se-resize";
+	default:
+		return "default";
+	}
+}
+
+static void light_close(struct pointer *pointer, struct window *window) {
+	if (pointer->hot == window) {
+		return;
+	}
+	if (pointer->hot != NULL) {
+		frame_set_close_hot(&pointer->hot->frame, false);
+	}
+	pointer->hot = window;
+	if (window != NULL) {
+		frame_set_close_hot(&window->frame, true);
+	}
+}
+
+static void drag_window(struct pointer *pointer) {
+	double dx = pointer->cursor->x - pointer->grab_x, dy = pointer->cursor->y - pointer->grab_y;
+	struct wlr_box box = pointer->grab_box;
+	if (pointer->mode == POINTER_MOVE) {
+		window_move(pointer->window, box.x + (int)dx, box.y + (int)dy);
+		return;
+	}
+	if ((pointer->grab_edges & WLR_EDGE_LEFT) != 0) {
+		box.x += (int)dx;
+		box.width -= (int)dx;
+	} else if ((pointer->grab_edges & WLR_EDGE_RIGHT) != 0) {
+		box.width += (int)dx;
+	}
+	if ((pointer->grab_edges & WLR_EDGE_TOP) != 0) {
+		box.y += (int)dy;
+		box.height -= (int)dy;
+	} else if ((pointer->grab_edges & WLR_EDGE_BOTTOM) != 0) {
+		box.height += (int)dy;
+	}
+	window_resize(pointer->window, box, pointer->grab_edges);
+}
+
+/* A button is down on a surface: it gets the motion wherever that goes. */
+static bool held_by_surface(struct pointer *pointer) {
+	struct wlr_seat *seat = pointer->seat->wlr;
+	return seat->pointer_state.button_count > 0 &&
+		seat->pointer_state.focused_surface != NULL && seat->drag == NULL;
+}
+
+static void send_motion_to_holder(struct pointer *pointer, uint32_t time_msec) {
+	struct wlr_seat *seat = pointer->seat->wlr;
+	struct wlr_surface *surface = seat->pointer_state.focused_surface;
+	double x = (pointer->cursor->x - pointer->surface_x) * pointer->scale_x;
+	double y = (pointer->cursor->y - pointer->surface_y) * pointer->scale_y;
+	if (guest_from_client(wl_resource_get_client(surface->resource)) != NULL) {
+		// A guest's tablet knows no place outside its screen.
+		int right = surface->current.width - 1, bottom = surface->current.height - 1;
+		x = x < 0 ? 0 : x > right ? right : x;
+		y = y < 0 ? 0 : y > bottom ? bottom : y;
+	}
+	wlr_seat_pointer_notify_motion(seat, time_msec, x, y);
+}
+
+static void pass_motion(struct pointer *pointer, uint32_t time_msec) {
+	struct wlr_seat *seat = pointer->seat->wlr;
+	if (held_by_surface(pointer)) {
+		send_motion_to_holder(pointer, time_msec);
+		return;
+	}
+	struct target target =
+		target_at(pointer->seat->server, pointer->cursor->x, pointer->cursor->y);
+	light_close(pointer, target.part == FRAME_CLOSE ? target.window : NULL);
+	if (target.surface == NULL) {
+		wlr_seat_pointer_notify_clear_focus(seat);
+		show(pointer,
+			target.part == FRAME_BORDER ? shape_for_edges(target.edges) : "default");
+		return;
+	}
+	if (seat->pointer_state.focused_surface != target.surface) {
+		// Until the client says otherwise.
+		show(pointer, "default");
+	}
+	wlr_seat_pointer_notify_enter(seat, target.surface, target.x, target.y);
+	wlr_seat_pointer_notify_motion(seat, time_msec, target.x, target.y);
+}
+
+static void moved(struct pointer *pointer, uint32_t time_msec) {
+	if (!pointer->used) {
+		pointer->used = true;
+		show(pointer, "default");
+	}
+	struct seat *seat = pointer->seat;
+	if (seat->drag_icon != NULL) {
+		wlr_scene_node_set_position(
+			&seat->drag_icon->node, (int)pointer->cursor->x, (int)pointer->cursor->y);
+	}
+	if (pointer->mode == POINTER_MOVE || pointer->mode == POINTER_RESIZE) {
+		drag_window(pointer);
+	} else {
+		pass_motion(pointer, time_msec);
+	}
+}
+
+void pointer_refresh(struct pointer *pointer) {
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (pointer->mode == POINTER_PASS) {
+		pass_motion(pointer, (uint32_t)(now.tv_sec * 1000 + now.tv_nsec / 1000000));
+		wlr_seat_pointer_notify_frame(pointer->seat->wlr);
+	}
+}
+
+static void handle_motion(struct wl_listener *listener, void *data) {
+	struct pointer *pointer = wl_container_of(listener, pointer, motion);
+	struct wlr_pointer_motion_event *event = data;
+	wlr_cursor_move(pointer->cursor, &event->pointer->base, event->delta_x, event->delta_y);
+	moved(pointer, event->time_msec);
+}
+
+static void handle_motion_absolute(struct wl_listener *listener, void *data) {
+	struct pointer *pointer = wl_container_of(listener, pointer, motion_absolute);
+	struct wlr_pointer_motion_absolute_event *event = data;
+	wlr_cursor_warp_absolute(pointer->cursor, &event->pointer->base, event->x, event->y);
+	moved(pointer, event->time_msec);
+}
+
+static void begin(
+	struct pointer *pointer, enum pointer_mode mode, struct window *window, uint32_t edges) {
+	if (window->fullscreen != NULL) {
+		return;
+	}
+	pointer->mode = mode;
+	pointer->window = window;
+	pointer->grab_x = pointer->cursor->x;
+	pointer->grab_y = pointer->cursor->y;
+	pointer->grab_box = window->box;
+	pointer->grab_edges = edges;
+	wlr_seat_pointer_notify_clear_focus(pointer->seat->wlr);
+	show(pointer, mode == POINTER_MOVE ? "grabbing" : shape_for_edges(edges));
+}
+
+void pointer_begin_move(struct pointer *pointer, struct window *window) {
+	begin(pointer, POINTER_MOVE, window, WLR_EDGE_NONE);
+}
+
+void pointer_begin_resize(struct pointer *pointer, struct window *window, uint32_t edges) {
+	begin(pointer, POINTER_RESIZE, window, edges);
+}
+
+/* The corner nearest to the pointer. */
+static uint32_t nearest_edges(const struct pointer *pointer, const struct window *window) {
+	const struct wlr_box *box = &window->shown;
+	uint32_t edges =
+		pointer->cursor->x < box->x + box->width / 2.0 ? WLR_EDGE_LEFT : WLR_EDGE_RIGHT;
+	return edges |
+		(pointer->cursor->y < box->y + box->height / 2.0 ? WLR_EDGE_TOP : WLR_EDGE_BOTTOM);
+}
+
+/* The configured modifier with a button drags a window by any part; true where it does. */
+static bool pressed_with_modifier(
+	struct pointer *pointer, const struct target *target, uint32_t button) {
+	struct server *server = pointer->seat->server;
+	uint32_t modifier = server->config.host.drag_modifier;
+	if (modifier == 0 || (seat_modifiers(pointer->seat) & modifier) != modifier ||
+		target->window == NULL || target->window->fullscreen != NULL ||
+		(button != BTN_LEFT && button != BTN_RIGHT)) {
+		return false;
+	}
+	window_focus(target->window);
+	if (button == BTN_LEFT) {
+		pointer_begin_move(pointer, target->window);
+	} else {
+		pointer_begin_resize(
+			pointer, target->window, nearest_edges(pointer, target->window));
+	}
+	return true;
+}
+
+static void pressed_on_title(struct pointer *pointer, struct window *window, uint32_t time_msec) {
+	bool twice =
+		pointer->title_window == window && time_msec - pointer->title_time < DOUBLE_CLICK;
+	pointer->title_window = twice ? NULL : window;
+	pointer->title_time = time_msec;
+	if (twice) {
+		window_set_fullscreen(window, window_output(window));
+	} else {
+		pointer_begin_move(pointer, window);
+	}
+}
+
+/* A button on what mullion draws; false where it belongs to a client. */
+static bool pressed_on_frame(
+	struct pointer *pointer, const struct target *target, uint32_t button, uint32_t time_msec) {
+	if (target->window == NULL) {
+		return true;
+	}
+	window_focus(target->window);
+	switch (target->part) {
+	case FRAME_TITLE:
+		if (button == BTN_LEFT) {
+			pressed_on_title(pointer, target->window, time_msec);
+		}
+		return true;
+	case FRAME_BORDER:
+		if (button == BTN_LEFT) {
+			pointer_begin_resize(pointer, target->window, target->edges);
+		}
+		return true;
+	case FRAME_CLOSE:
+		if (button == BTN_LEFT) {
+			pointer->mode = POINTER_CLOSE;
+			pointer->window = target->window;
+		}
+		return true;
+	case FRAME_CONTENT:
+		return target->surface == NULL;
+	case FRAME_NONE:
+		break;
+	}
+	return true;
+}
+
+static void end_mode(struct pointer *pointer) {
+	struct window *window = pointer->window;
+	enum pointer_mode mode = pointer->mode;
+	pointer->mode = POINTER_PASS;
+	pointer->window = NULL;
+	if (mode == POINTER_RESIZE && window != NULL) {
+		xdg_window_end_resize(window);
+	}
+	if (mode == POINTER_CLOSE && window != NULL) {
+		struct target target =
+			target_at(pointer->seat->server, pointer->cursor->x, pointer->cursor->y);
+		if (target.window == window && target.part == FRAME_CLOSE) {
+			window->impl->close(window);
+		}
+	}
+	pointer_refresh(pointer);
+}
+
+static uint32_t button_bit(uint32_t button) {
+	return button >= BTN_LEFT && button < BTN_LEFT + BUTTON_BITS ? 1u << (button - BTN_LEFT)
+								     : 0;
+}
+
+static void press(struct pointer *pointer, const struct wlr_pointer_button_event *event) {
+	struct seat *seat = pointer->seat;
+	struct key_out keys[KEY_FILTER_OUT];
+	if (pointer->mode != POINTER_PASS) {
+		pointer->swallowed |= button_bit(event->button);
+		return;
+	}
+	if (held_by_surface(pointer)) {
+		wlr_seat_pointer_notify_button(
+			seat->wlr, event->time_msec, event->button, event->state);
+		return;
+	}
+	struct target target = target_at(seat->server, pointer->cursor->x, pointer->cursor->y);
+	if (pressed_with_modifier(pointer, &target, event->button)) {
+		pointer->swallowed |= button_bit(event->button);
+		key_filter_pointer(&seat->keys, true, keys);
+		return;
+	}
+	if (target.part != FRAME_TITLE) {
+		pointer->title_window = NULL;
+	}
+	if (pressed_on_frame(pointer, &target, event->button, event->time_msec)) {
+		pointer->swallowed |= button_bit(event->button);
+		return;
+	}
+	pass_motion(pointer, event->time_msec);
+	pointer->scale_x = target.scale_x;
+	pointer->scale_y = target.scale_y;
+	pointer->surface_x = pointer->cursor->x - target.x / target.scale_x;
+	pointer->surface_y = pointer->cursor->y - target.y / target.scale_y;
+	seat_send_keys(seat, event->time_msec, keys, key_filter_pointer(&seat->keys, false, keys));
+	wlr_seat_pointer_notify_button(seat->wlr, event->time_msec, event->button, event->state);
+}
+
+static void release(struct pointer *pointer, const struct wlr_pointer_button_event *event) {
+	uint32_t bit = button_bit(event->button);
+	bool swallowed = (pointer->swallowed & bit) != 0;
+	pointer->swallowed &= ~bit;
+	if (!swallowed) {
+		wlr_seat_pointer_notify_button(
+			pointer->seat->wlr, event->time_msec, event->button, event->state);
+	}
+	if (pointer->mode != POINTER_PASS) {
+		end_mode(pointer);
+	} else if (pointer->seat->wlr->pointer_state.button_count == 0) {
+		// Where it was let go need not be where it was pressed.
+		pass_motion(pointer, event->time_msec);
+	}
+}
+
+static void handle_button(struct wl_listener *listener, void *data) {
+	struct pointer *pointer = wl_container_of(listener, pointer, button);
+	struct wlr_pointer_button_event *event = data;
+	if (event->state == WL_POINTER_BUTTON_STATE_PRESSED) {
+		press(pointer, event);
+	} else {
+		release(pointer, event);
+	}
+}
+
+static void handle_axis(struct wl_listener *listener, void *data) {
+	struct pointer *pointer = wl_container_of(listener, pointer, axis);
+	struct seat *seat = pointer->seat;
+	struct wlr_pointer_axis_event *event = data;
+	if (pointer->mode != POINTER_PASS) {
+		return;
+	}
+	struct key_out keys[KEY_FILTER_OUT];
+	seat_send_keys(seat, event->time_msec, keys, key_filter_pointer(&seat->keys, false, keys));
+	wlr_seat_pointer_notify_axis(seat->wlr, event->time_msec, event->orientation, event->delta,
+		event->delta_discrete, event->source, event->relative_direction);
+}
+
+static void handle_frame(struct wl_listener *listener, void *data) {
+	struct pointer *pointer = wl_container_of(listener, pointer, frame);
+	wlr_seat_pointer_notify_frame(pointer->seat->wlr);
+}
+
+/* Only who has the pointer may say how it looks, and not while a window is dragged. */
+static bool may_set(struct pointer *pointer, struct wlr_seat_client *client) {
+	return pointer->mode == POINTER_PASS &&
+		client == pointer->seat->wlr->pointer_state.focused_client;
+}
+
+static void handle_request_set_cursor(struct wl_listener *listener, void *data) {
+	struct pointer *pointer = wl_container_of(listener, pointer, request_set_cursor);
+	struct wlr_seat_pointer_request_set_cursor_event *event = data;
+	if (!may_set(pointer, event->seat_client)) {
+		return;
+	}
+	if (guest_from_client(event->seat_client->client) != NULL && event->surface != NULL) {
+		// A picture of a guest's choice could cover its neighbours and their labels.
+		show(pointer, "default");
+		return;
+	}
+	pointer->shape = NULL;
+	wlr_cursor_set_surface(pointer->cursor, event->surface, event->hotspot_x, event->hotspot_y);
+}
+
+static void handle_request_set_shape(struct wl_listener *listener, void *data) {
+	struct pointer *pointer = wl_container_of(listener, pointer, request_set_shape);
+	struct wlr_cursor_shape_manager_v1_request_set_shape_event *event = data;
+	if (may_set(pointer, event->seat_client)) {
+		show(pointer, wlr_cursor_shape_v1_name(event->shape));
+	}
+}
+
+bool pointer_init(struct pointer *pointer, struct seat *seat) {
+	pointer->seat = seat;
+	pointer->scale_x = pointer->scale_y = 1;
+	pointer->cursor = wlr_cursor_create();
+	struct wlr_cursor_shape_manager_v1 *shapes =
+		wlr_cursor_shape_manager_v1_create(seat->server->display, 1);
+	if (pointer->cursor == NULL || shapes == NULL) {
+		if (pointer->cursor != NULL) {
+			wlr_cursor_destroy(pointer->cursor);
+		}
+		return false;
+	}
+	wlr_cursor_attach_output_layout(pointer->cursor, seat->server->output_layout);
+	pointer->theme = wlr_xcursor_manager_create(getenv("XCURSOR_THEME"), CURSOR_SIZE);
+	if (pointer->theme != NULL) {
+		wlr_xcursor_manager_load(pointer->theme, 1);
+	}
+	const struct {
+		struct wl_listener *listener;
+		struct wl_signal *signal;
+		wl_notify_func_t notify;
+	} listeners[] = {
+		{&pointer->motion, &pointer->cursor->events.motion, handle_motion},
+		{&pointer->motion_absolute, &pointer->cursor->events.motion_absolute,
+			handle_motion_absolute},
+		{&pointer->button, &pointer->cursor->events.button, handle_button},
+		{&pointer->axis, &pointer->cursor->events.axis, handle_axis},
+		{&pointer->frame, &pointer->cursor->events.frame, handle_frame},
+		{&pointer->request_set_cursor, &seat->wlr->events.request_set_cursor,
+			handle_request_set_cursor},
+		{&pointer->request_set_shape, &shapes->events.request_set_shape,
+			handle_request_set_shape},
+	};
+	for (size_t i = 0; i < sizeof(listeners) / sizeof(listeners[0]); i++) {
+		listeners[i].listener->notify = listeners[i].notify;
+		wl_signal_add(listeners[i].signal, listeners[i].listener);
+	}
+	return true;
+}
+
+void pointer_finish(struct pointer *pointer) {
+	if (pointer->cursor == NULL) {
+		return;
+	}
+	struct wl_listener *listeners[] = {&pointer->motion, &pointer->motion_absolute,
+		&pointer->button, &pointer->axis, &pointer->frame, &pointer->request_set_cursor,
+		&pointer->request_set_shape};
+	for (size_t i = 0; i < sizeof(listeners) / sizeof(listeners[0]); i++) {
+		wl_list_remove(&listeners[i]->link);
+	}
+	wlr_cursor_destroy(pointer->cursor);
+	if (pointer->theme != NULL) {
+		wlr_xcursor_manager_destroy(pointer->theme);
+	}
+	pointer->cursor = NULL;
+}
+
+void pointer_window_gone(struct pointer *pointer, struct window *window) {
+	if (pointer->window == window) {
+		pointer->mode = POINTER_PASS;
+		pointer->window = NULL;
+	}
+	if (pointer->hot == window) {
+		pointer->hot = NULL;
+	}
+	if (pointer->title_window == window) {
+		pointer->title_window = NULL;
+	}
+}

@@ -1,0 +1,59 @@
+#ifndef COMPOSITOR_POINTER_H
+#define COMPOSITOR_POINTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <wayland-server-core.h>
+#include <wlr/types/wlr_cursor.h>
+#include <wlr/types/wlr_xcursor_manager.h>
+#include <wlr/util/box.h>
+
+struct seat;
+struct window;
+
+enum pointer_mode {
+	POINTER_PASS,   // to whatever is below it
+	POINTER_MOVE,   // drags a window
+	POINTER_RESIZE, // pulls at a window's edges
+	POINTER_CLOSE,  // pressed on a close button
+};
+
+/* Where the pointer is, what it drags, and how it looks. */
+struct pointer {
+	struct seat *seat;
+	struct wlr_cursor *cursor;
+	struct wlr_xcursor_manager *theme;
+	bool used;         // it has moved
+	const char *shape; // NULL while a client sets it
+
+	enum pointer_mode mode;
+	struct window *window;       // of the mode, NULL for POINTER_PASS
+	struct window *hot;          // whose close button is lit, or NULL
+	double grab_x, grab_y;       // layout, where the mode began
+	struct wlr_box grab_box;     // the window's, then
+	uint32_t grab_edges;         // enum wlr_edges
+	uint32_t swallowed;          // bit n: button BTN_LEFT + n is down and no client knows
+	double surface_x, surface_y; // layout, origin of the surface that a button holds
+	double scale_x, scale_y;     // surface pixels per layout pixel of it
+	struct window *title_window; // of the last click on a title
+	uint32_t title_time;         // ms
+
+	struct wl_listener motion, motion_absolute, button, axis, frame;
+	struct wl_listener request_set_cursor, request_set_shape;
+};
+
+bool pointer_init(struct pointer *pointer, struct seat *seat);
+
+/* Safe on a zeroed one. */
+void pointer_finish(struct pointer *pointer);
+
+/* A client asks for it while it holds a button down on the window. */
+void pointer_begin_move(struct pointer *pointer, struct window *window);
+void pointer_begin_resize(struct pointer *pointer, struct window *window, uint32_t edges);
+
+/* Looks again at what is below. */
+void pointer_refresh(struct pointer *pointer);
+
+void pointer_window_gone(struct pointer *pointer, struct window *window);
+
+#endif

@@ -1,0 +1,54 @@
+#ifndef COMPOSITOR_SEAT_H
+#define COMPOSITOR_SEAT_H
+
+#include <stdbool.h>
+#include <wayland-server-core.h>
+#include <wlr/types/wlr_seat.h>
+
+#include "key-filter.h"
+#include "pointer.h"
+
+struct output;
+struct server;
+struct window;
+
+/* Keyboards and pointers, all as one seat, and who has the keys. */
+struct seat {
+	struct server *server;
+	struct wlr_seat *wlr;
+	struct wl_list keyboards; // struct keyboard.link
+	struct key_filter keys;
+	struct pointer pointer;
+	struct wlr_scene_tree *drag_icon; // NULL unless something is dragged
+
+	struct wl_listener new_input, new_virtual_keyboard, new_virtual_pointer;
+	struct wl_listener request_set_selection, request_set_primary_selection;
+	struct wl_listener request_start_drag, start_drag, drag_destroy;
+};
+
+/* Returns NULL after logging why. */
+struct seat *seat_create(struct server *server);
+
+/* Accepts NULL. Before the display goes. */
+void seat_destroy(struct seat *seat);
+
+/* This surface, or none (NULL), gets the keys; the old one has every held key released. */
+void seat_focus(struct seat *seat, struct wlr_surface *surface);
+
+/* Sends what the key filter lets through. */
+void seat_send_keys(struct seat *seat, uint32_t time_msec, const struct key_out *keys, size_t n);
+
+/* Shift, Ctrl, ... that are down: enum wlr_keyboard_modifier. */
+uint32_t seat_modifiers(struct seat *seat);
+
+/* The window is about to go: nothing may point to it. */
+void seat_window_gone(struct seat *seat, struct window *window);
+
+/* What is below the pointer may have changed. */
+void seat_refresh_pointer(struct seat *seat);
+
+void seat_pointer_place(struct seat *seat, double *ret_x, double *ret_y);
+
+void seat_output_added(struct seat *seat, struct output *output);
+
+#endif
