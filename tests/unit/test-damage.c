@@ -1,7 +1,9 @@
 #include "damage.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -184,6 +186,55 @@ static void many_changes_are_few_boxes_that_cover_all(void **state) {
 	frame_finish(&frame);
 }
 
+struct drawer {
+	uint8_t *pixels;
+	size_t size;
+	atomic_bool stop;
+};
+
+static void *draw_at_random(void *data) {
+	struct drawer *drawer = data;
+	uint32_t random = 1;
+	while (!atomic_load(&drawer->stop)) {
+		random = random * 1664525 + 1013904223;
+		*(volatile uint8_t *)&drawer->pixels[(random >> 8) % drawer->size] += 1;
+	}
+	return NULL;
+}
+
+/* What a compositor does that reads the frame buffer only where it is told to. */
+static void show(struct frame *frame, uint8_t *screen, const struct damage_boxes *boxes) {
+	uint32_t pixel = frame->damage.pixel;
+	for (size_t i = 0; i < boxes->len; i++) {
+		const struct damage_box *box = &boxes->box[i];
+		for (uint32_t y = box->y; y < box->y + box->height; y++) {
+			size_t at = (size_t)y * frame->stride + (size_t)box->x * pixel;
+			memcpy(screen + at, frame->pixels + at, (size_t)box->width * pixel);
+		}
+	}
+}
+
+static void no_change_is_lost_while_the_guest_draws(void **state) {
+	struct frame frame;
+	frame_init(&frame, 640, 200, 4, 0);
+	uint8_t *screen = calloc(1, frame.size);
+	struct drawer drawer = {.pixels = frame.pixels, .size = frame.size};
+	pthread_t thread;
+	assert_int_equal(pthread_create(&thread, NULL, draw_at_random, &drawer), 0);
+	struct damage_boxes boxes;
+	for (int i = 0; i < 300; i++) {
+		damage_compare(&frame.damage, frame.pixels, frame.stride, &boxes);
+		show(&frame, screen, &boxes);
+	}
+	atomic_store(&drawer.stop, true);
+	pthread_join(thread, NULL);
+	boxes = frame_look(&frame);
+	show(&frame, screen, &boxes);
+	assert_memory_equal(screen, frame.pixels, frame.size);
+	free(screen);
+	frame_finish(&frame);
+}
+
 static void sizes_out_of_range_are_refused(void **state) {
 	struct damage damage;
 	assert_false(damage_init(&damage, DAMAGE_WIDTH_MAX + 1, 1, 4));
@@ -200,6 +251,7 @@ int main(void) {
 		cmocka_unit_test(neighbours_become_one_box),
 		cmocka_unit_test(far_changes_stay_apart),
 		cmocka_unit_test(many_changes_are_few_boxes_that_cover_all),
+		cmocka_unit_test(no_change_is_lost_while_the_guest_draws),
 		cmocka_unit_test(sizes_out_of_range_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
