@@ -140,9 +140,10 @@ static const struct wl_callback_listener frame_listener = {
 	.done = handle_frame,
 };
 
+/* One at a time: a surface that cannot be seen gets no answer to any of them. */
 static void request_frame(struct desktop *desktop) {
 	if (desktop->frame != NULL) {
-		wl_callback_destroy(desktop->frame);
+		return;
 	}
 	desktop->frame = wl_surface_frame(desktop->surface);
 	if (desktop->frame != NULL) {

@@ -21,7 +21,7 @@ struct desktop_ops {
 	/* Buffers may be committed. At least once. */
 	void (*configured)(void *data);
 	void (*visible)(void *data, bool visible);
-	/* The last commit's frame callback. */
+	/* The compositor will draw again: the answer to a commit. */
 	void (*frame)(void *data);
 	/* when in us, refresh in ns (0: not known); aim as given to desktop_commit(). */
 	void (*presented)(void *data, uint64_t when, uint32_t refresh, uint64_t aim);
@@ -38,7 +38,7 @@ struct desktop_feedback {
 struct desktop {
 	struct wayland *wayland;
 	struct wl_surface *surface;
-	struct wl_callback *frame; // of the last commit, or NULL
+	struct wl_callback *frame; // not yet answered, or NULL
 	struct mullion_desktop_v1 *guest_desktop;
 	struct xdg_surface *xdg_surface;
 	struct xdg_toplevel *toplevel;

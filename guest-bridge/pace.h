@@ -19,7 +19,7 @@
 #define PACE_NEVER UINT64_MAX
 #define PACE_IDLE UINT64_C(250000)
 #define PACE_HIDDEN UINT64_C(1000000)
-#define PACE_PATIENCE 4 // looks at the full rate that may find nothing
+#define PACE_PATIENCE 8 // looks at the full rate that may find nothing
 
 struct pace {
 	// All private.

@@ -112,6 +112,11 @@ static void handle_ready(void *data) {
 	qmp_command(machine->qmp, "query-status", NULL, COMMAND_TIMEOUT_US, handle_status, machine);
 }
 
+static bool by_guest(sd_json_variant *untrusted_data) {
+	sd_json_variant *guest = sd_json_variant_by_key(untrusted_data, "guest");
+	return guest != NULL && sd_json_variant_is_boolean(guest) && sd_json_variant_boolean(guest);
+}
+
 static void handle_event(void *data, const char *name, sd_json_variant *untrusted_data) {
 	static struct log_limit limit;
 	struct machine *machine = data;
@@ -123,7 +128,7 @@ static void handle_event(void *data, const char *name, sd_json_variant *untruste
 		machine->paused = true;
 		log_limited(&limit, LOG_LEVEL_INFO, "guest '%s': paused by QEMU", machine->name);
 		machine->ops->changed(machine->data);
-	} else if (strcmp(name, "SHUTDOWN") == 0) {
+	} else if (strcmp(name, "SHUTDOWN") == 0 && by_guest(untrusted_data)) {
 		log_limited(&limit, LOG_LEVEL_INFO, "guest '%s': powered off", machine->name);
 	} else if (strcmp(name, "GUEST_PANICKED") == 0) {
 		log_limited(&limit, LOG_LEVEL_WARNING, "guest '%s': its system has panicked",

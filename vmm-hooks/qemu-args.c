@@ -174,7 +174,7 @@ int qemu_args_build(
 	args_add(&args, "-display", "none");
 	args_add(&args, "-vga", "none");
 	args_add(&args, "-chardev", "socket,id=qmp,fd=%d", context->qmp_fd);
-	args_add(&args, "-mon", "chardev=qmp,mode=control");
+	args_add(&args, "-qmp", "chardev:qmp");
 	add_machine(&args, guest, context);
 	add_storage(&args, guest, context);
 	add_devices(&args, guest, context);

@@ -82,6 +82,7 @@ class Session:
     self.before = set(processes())
     self.environment = dict(os.environ,
       MULLION_CONFIG_DIR=self.path("config"), XDG_RUNTIME_DIR=self.runtime,
+      XDG_STATE_HOME=self.path("state"),
       WLR_BACKENDS="headless", WLR_RENDERER="pixman",
       PATH=os.path.abspath(BUILD) + ":" + os.environ["PATH"])
     for name in ("WAYLAND_DISPLAY", "DISPLAY", "MULLION_RUNTIME_DIR"):

@@ -183,7 +183,7 @@ static void an_unchanged_guest_causes_no_commit(void **state) {
 	spin(&rig, 600);
 	assert_int_equal(rig.fake.commits, 1);
 	assert_int_equal(rig.committed, 1);
-	assert_in_range(rig.looked, 4, 14);
+	assert_in_range(rig.looked, 6, 16);
 	rig_finish(&rig);
 }
 
@@ -462,6 +462,19 @@ static void a_hidden_guest_is_shown_at_once_when_it_is_seen_again(void **state) 
 	uint64_t start = clock_usec();
 	UNTIL(&rig, rig.fake.commits == 2);
 	assert_true(clock_usec() - start < 20 * USEC_PER_MSEC);
+	rig_finish(&rig);
+}
+
+static void a_hidden_guest_is_kept_up_to_date_with_one_frame_callback(void **state) {
+	struct fake_options options = {.hold_frames = true};
+	struct rig rig;
+	rig_init(&rig, &options);
+	UNTIL(&rig, rig.fake.commits == 1);
+	struct wl_resource *frame = rig.fake.frame;
+	mullion_desktop_v1_send_visibility(rig.fake.desktop, MULLION_DESKTOP_V1_VISIBILITY_HIDDEN);
+	++*guest_pixel(&rig, 0, 0);
+	UNTIL(&rig, rig.fake.commits == 2);
+	assert_ptr_equal(rig.fake.frame, frame);
 	rig_finish(&rig);
 }
 
@@ -755,6 +768,7 @@ int main(void) {
 		cmocka_unit_test(a_display_that_is_off_is_black_in_its_last_size),
 		cmocka_unit_test(a_mode_too_large_to_convert_keeps_the_last_picture),
 		cmocka_unit_test(a_hidden_guest_is_shown_at_once_when_it_is_seen_again),
+		cmocka_unit_test(a_hidden_guest_is_kept_up_to_date_with_one_frame_callback),
 		cmocka_unit_test(a_compositor_that_stops_reading_stops_the_commits),
 		cmocka_unit_test(questions_from_one_that_does_not_read_answers_cost_no_memory),
 		cmocka_unit_test(keys_arrive_as_they_are_numbered),

@@ -75,7 +75,7 @@ static void every_machine_has_the_fixed_part(void **state) {
 		{"-smp", "1"},
 		{"-accel", "tcg"},
 		{"-chardev", "socket,id=qmp,fd=3"},
-		{"-mon", "chardev=qmp,mode=control"},
+		{"-qmp", "chardev:qmp"},
 		{"-sandbox",
 			"on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"},
 		{"-device", "usb-tablet,bus=usb.0"},

@@ -140,7 +140,7 @@ int device_host_wait_fds(struct device_host *host, int fds, int timeout_msec) {
 	uint64_t end = clock_usec() + (uint64_t)timeout_msec * USEC_PER_MSEC;
 	int now = process_fds(host->process.pid);
 	while (now != fds && clock_usec() < end) {
-		usleep(2000);
+		usleep(500);
 		now = process_fds(host->process.pid);
 	}
 	return now;
