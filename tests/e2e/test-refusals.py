@@ -14,6 +14,8 @@ from tap import Plan, check, same, wait_until
 
 plan = Plan()
 
+GUESTS = ("no-qemu", "old-qemu", "no-disk", "no-kernel", "big", "busy", "plain")
+
 OLD_QEMU = """#!/bin/sh
 case "$*" in
 *-version*) echo 'QEMU emulator version 9.2.0' ;;
@@ -37,13 +39,15 @@ def configure(session):
   guest("old-qemu", f"qemu = {old}")
   guest("no-disk", "disk = /nowhere/disk.qcow2")
   guest("no-kernel", "kernel = /nowhere/vmlinuz")
-  guest("too-big", "vmm = external", vram="64M")
+  guest("big", "vmm = external", vram="28M")
   guest("busy", f"vmm = external\nsocket = {session.path('busy.sock')}")
   guest("plain", "vmm = external")
 
 
-def refused(session, name, *words):
-  """Starting it fails in one line with these words, and leaves nothing behind."""
+def refused(session, name, *words, others=()):
+  """Starting it fails in one line with these words, and leaves nothing behind but what
+  others already had."""
+  before = session.left_over()
   status, _, errors = session.ctl("start", name)
   check(status != 0, f"'{name}' was started")
   same(len(errors.splitlines()), 1, f"lines of the refusal: {errors!r}")
@@ -52,8 +56,14 @@ def refused(session, name, *words):
   guest = session.guest(name)
   check(guest["state"] in ("off", "failed"), f"'{name}' is {guest['state']}")
   check(guest.get("devicePid") is None and guest.get("vmmPid") is None, "it has processes")
-  same(session.ask("vram")["slices"], [], "the slices in use")
-  same(list(session.left_over().values()), ["mulliond"], "the processes")
+  same([one["guest"] for one in session.ask("vram")["slices"]], list(others), "who has a slice")
+  same(session.left_over(), before, "the processes")
+
+
+@plan.test("mulliond runs without a session, and lists its guests")
+def answers(session):
+  wait_until(lambda: not session.ctl("list")[0], "mullionctl list answers", 20)
+  same(sorted(session.guests()), sorted(GUESTS), "the guests")
 
 
 @plan.test("a QEMU that is not there is named")
@@ -76,9 +86,16 @@ def no_kernel(session):
   refused(session, "no-kernel", "/nowhere/vmlinuz")
 
 
-@plan.test("a slice that does not fit into the pool is refused, with the map")
-def too_big(session):
-  refused(session, "too-big", "64", "32")
+@plan.test("a slice that does not fit beside the others is refused, with the map")
+def full_pool(session):
+  session.do("start", "plain")
+  wait_until(lambda: session.guest("plain").get("devicePid") in session.left_over(),
+    "the device of 'plain' runs", 5)
+  refused(session, "big", "28", "plain", others=["plain"])
+  session.do("stop", "plain")
+  session.expect_state("plain", "off", 10)
+  session.do("start", "big")
+  session.do("kill", "big")
 
 
 @plan.test("a socket on which somebody listens is refused and left alone")
@@ -137,7 +154,6 @@ def main():
   try:
     configure(session)
     session.start("mulliond")
-    wait_until(lambda: not session.ctl("list")[0], "mulliond answers", 20)
     return plan.run(session, on_failure=session.tails)
   finally:
     session.finish()
