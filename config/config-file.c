@@ -30,12 +30,15 @@ struct parse {
 void config_report(
 	struct config_report *report, const char *path, unsigned line, const char *format, ...) {
 	report->count++;
+	if (report->func == NULL) {
+		return;
+	}
 	char *text, *message;
 	va_list args;
 	va_start(args, format);
 	int length = vasprintf(&text, format, args);
 	va_end(args);
-	if (length < 0 || report->func == NULL) {
+	if (length < 0) {
 		return;
 	}
 	length = line > 0 ? asprintf(&message, "%s:%u: %s", path, line, text)
@@ -289,6 +292,9 @@ static char *next_line(char *buffer, int room, void *data) {
 		size -= indent;
 		if (take_line(parse, text, size, (size_t)room - 3)) {
 			snprintf(buffer, (size_t)room, "%.*s\n", (int)size, text);
+			for (char *tab = buffer; (tab = strchr(tab, '\t')) != NULL;) {
+				*tab = ' ';
+			}
 		}
 	}
 	return buffer;

@@ -504,6 +504,9 @@ static void layout_of_a_file_is_free(void **state) {
 	assert_int_equal(fixture.config.guests[0].vram, 8 << 20);
 	assert_int_equal(fixture.config.guests[0].aperture, 4 << 20);
 	assert_int_equal(fixture.config.guests[0].width, 640);
+	write_file("guests/a.ini", "[guest]\ntitle = a\tb\n");
+	expect_loads();
+	assert_string_equal(fixture.config.guests[0].title, "a b");
 }
 
 static void no_byte_hides(void **state) {
