@@ -219,7 +219,7 @@ static void start_processes(struct guest *guest) {
 		set_running(guest);
 		return;
 	}
-	if (machine_start(&guest->machine, guest->event, guest->config, &guest->needs,
+	if (machine_start(&guest->machine, guest->event, guest->host, guest->config, &guest->needs,
 		    guest->gpu.socket, &machine_ops, guest, &reason) < 0) {
 		refuse_start(guest, reason);
 		return;
@@ -307,12 +307,14 @@ void guest_kill(struct guest *guest) {
 	finish_if_gone(guest);
 }
 
-struct guest *guest_create(sd_event *event, const struct config_guest *config, struct vram *vram,
-	const struct guest_ops *ops, void *data) {
+struct guest *guest_create(sd_event *event, const struct config_host *host,
+	const struct config_guest *config, struct vram *vram, const struct guest_ops *ops,
+	void *data) {
 	struct guest *guest = calloc(1, sizeof(*guest));
 	if (guest == NULL) {
 		return NULL;
 	}
+	guest->host = host;
 	guest->config = config;
 	guest->event = sd_event_ref(event);
 	guest->vram = vram;

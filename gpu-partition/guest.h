@@ -28,6 +28,7 @@ struct guest_ops {
 };
 
 struct guest {
+	const struct config_host *host;    // borrowed
 	const struct config_guest *config; // borrowed
 	enum guest_state state;
 	char *reason; // owned; NULL where nothing is wrong
@@ -47,9 +48,10 @@ struct guest {
 	void *data;
 };
 
-/* Returns a guest that is off, or NULL. config and vram are borrowed. */
-struct guest *guest_create(sd_event *event, const struct config_guest *config, struct vram *vram,
-	const struct guest_ops *ops, void *data);
+/* Returns a guest that is off, or NULL. host, config and vram are borrowed. */
+struct guest *guest_create(sd_event *event, const struct config_host *host,
+	const struct config_guest *config, struct vram *vram, const struct guest_ops *ops,
+	void *data);
 
 /* Kills what runs; accepts NULL. */
 void guest_destroy(struct guest *guest);

@@ -23,8 +23,8 @@ static int make_guests(struct guests *guests) {
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < guests->config.guests_len; i++) {
-		guests->list[i] = guest_create(guests->event, &guests->config.guests[i],
-			&guests->vram, &guest_ops, guests);
+		guests->list[i] = guest_create(guests->event, &guests->config.host,
+			&guests->config.guests[i], &guests->vram, &guest_ops, guests);
 		if (guests->list[i] == NULL) {
 			return -ENOMEM;
 		}

@@ -78,14 +78,41 @@ static void send_batch(struct input *input) {
 	sd_json_variant_unref(events);
 }
 
-void input_init(struct input *input, struct qmp *qmp) {
+/* No repeat is worth waiting for: a guest that is slow gets fewer. */
+static void handle_repeat(void *data, uint32_t code) {
+	struct input *input = data;
+	if (!input->waiting) {
+		struct link_input frame = {.count = 1, .events = {{LINK_INPUT_KEY, code, 1}}};
+		input_queue_add(&input->queue, &frame);
+		send_batch(input);
+	}
+}
+
+int input_init(
+	struct input *input, sd_event *event, struct qmp *qmp, uint32_t rate, uint32_t delay) {
 	*input = (struct input){.qmp = qmp};
+	return key_repeat_init(&input->repeat, event, rate, delay, handle_repeat, input);
+}
+
+void input_finish(struct input *input) {
+	key_repeat_finish(&input->repeat);
+	*input = (struct input){0};
+}
+
+static void follow_keys(struct input *input, const struct link_input *frame) {
+	for (uint32_t i = 0; i < frame->count; i++) {
+		const struct link_input_event *event = &frame->events[i];
+		if (event->type == LINK_INPUT_KEY) {
+			key_repeat_key(&input->repeat, event->code, event->value != 0);
+		}
+	}
 }
 
 void input_send(struct input *input, const struct link_input *frame) {
 	if (input->qmp == NULL) {
 		return;
 	}
+	follow_keys(input, frame);
 	input_queue_add(&input->queue, frame);
 	send_batch(input);
 }

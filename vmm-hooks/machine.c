@@ -107,7 +107,6 @@ static void handle_status(void *data, const char *error, sd_json_variant *untrus
 static void handle_ready(void *data) {
 	struct machine *machine = data;
 	machine->ready = true;
-	input_init(&machine->input, machine->qmp);
 	ask_pci(machine);
 	qmp_command(machine->qmp, "query-status", NULL, COMMAND_TIMEOUT_US, handle_status, machine);
 }
@@ -202,9 +201,9 @@ static int make_channels(int qmp[2], int errors[2]) {
 	return 0;
 }
 
-int machine_start(struct machine *machine, sd_event *event, const struct config_guest *guest,
-	const struct qemu_needs *needs, const char *socket, const struct machine_ops *ops,
-	void *data, char **ret_reason) {
+int machine_start(struct machine *machine, sd_event *event, const struct config_host *host,
+	const struct config_guest *guest, const struct qemu_needs *needs, const char *socket,
+	const struct machine_ops *ops, void *data, char **ret_reason) {
 	int qmp[2], errors[2];
 	*machine = (struct machine){
 		.errors = -1,
@@ -225,6 +224,10 @@ int machine_start(struct machine *machine, sd_event *event, const struct config_
 	}
 	if (error >= 0) {
 		error = qmp_create(&machine->qmp, event, qmp[0], &qmp_ops, machine);
+	}
+	if (error >= 0) {
+		error = input_init(&machine->input, event, machine->qmp, host->repeat_rate,
+			host->repeat_delay);
 	}
 	if (error >= 0) {
 		error = sd_event_add_io(event, &machine->errors_source, machine->errors, EPOLLIN,
@@ -257,6 +260,7 @@ void machine_kill(struct machine *machine) {
 
 void machine_finish(struct machine *machine) {
 	process_finish(&machine->process);
+	input_finish(&machine->input);
 	qmp_destroy(machine->qmp);
 	sd_event_source_disable_unref(machine->errors_source);
 	if (machine->ops != NULL) {

@@ -50,12 +50,13 @@ struct machine {
 };
 
 /*
- * Starts QEMU for a guest whose GPU listens on socket. Returns 0; or -1 with one line of
+ * Starts QEMU for a guest whose GPU listens on socket; everything named is borrowed for
+ * the machine's life but needs and socket. Returns 0; or -1 with one line of
  * reason (see refuse()), the machine then needs no finish.
  */
-int machine_start(struct machine *machine, sd_event *event, const struct config_guest *guest,
-	const struct qemu_needs *needs, const char *socket, const struct machine_ops *ops,
-	void *data, char **ret_reason);
+int machine_start(struct machine *machine, sd_event *event, const struct config_host *host,
+	const struct config_guest *guest, const struct qemu_needs *needs, const char *socket,
+	const struct machine_ops *ops, void *data, char **ret_reason);
 
 /* Presses the power button; tells QEMU to quit. False where QEMU cannot be told. */
 bool machine_power_down(struct machine *machine);

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "clock.h"
 #include "fd.h"
 #include "input.h"
 #include "qmp-lines.h"
@@ -310,7 +311,7 @@ static void input_waits_for_the_last_answer(void **state) {
 	struct fixture f;
 	struct input input;
 	setup(&f, true);
-	input_init(&input, f.qmp);
+	assert_int_equal(input_init(&input, f.event, f.qmp, 25, 600), 0);
 	struct link_input press = {.count = 1, .events = {{LINK_INPUT_KEY, 30, 1}}};
 	struct link_input release = {.count = 1, .events = {{LINK_INPUT_KEY, 30, 0}}};
 	input_send(&input, &press);
@@ -333,6 +334,61 @@ static void input_waits_for_the_last_answer(void **state) {
 		"[{\"type\":\"abs\",\"data\":{\"axis\":\"x\",\"value\":5}},"
 		"{\"type\":\"btn\",\"data\":{\"down\":true,\"button\":\"wheel-down\"}},"
 		"{\"type\":\"btn\",\"data\":{\"down\":false,\"button\":\"wheel-down\"}}]"));
+	input_finish(&input);
+	teardown(&f);
+}
+
+/* Plays a QEMU that answers, for so many ms; returns how often key was pressed. */
+static unsigned presses(struct fixture *f, const char *key, unsigned ms) {
+	char wanted[64];
+	unsigned n = 0;
+	snprintf(wanted, sizeof(wanted),
+		"\"down\":true,\"key\":{\"type\":\"qcode\",\"data\":\"%s\"", key);
+	for (uint64_t end = clock_usec() + ms * 1000; clock_usec() < end;) {
+		sd_event_run(f->event, 1000);
+		const char *text = hear(f), *id = strstr(text, "\"id\":");
+		n += strstr(text, wanted) != NULL;
+		if (id != NULL) {
+			char reply[64];
+			snprintf(reply, sizeof(reply), "{\"return\": {}, \"id\": %lu}\n",
+				strtoul(id + 5, NULL, 10));
+			say(f, reply);
+		}
+	}
+	return n;
+}
+
+static void a_held_key_repeats_until_it_is_released(void **state) {
+	struct fixture f;
+	struct input input;
+	setup(&f, true);
+	assert_int_equal(input_init(&input, f.event, f.qmp, 100, 50), 0);
+	struct link_input a = {.count = 1, .events = {{LINK_INPUT_KEY, 30, 1}}};
+	struct link_input shift = {.count = 1, .events = {{LINK_INPUT_KEY, 42, 1}}};
+	input_send(&input, &a);
+	input_send(&input, &shift);
+	assert_in_range(presses(&f, "a", 250), 3, 22);
+	a.events[0].value = 0;
+	input_send(&input, &a);
+	presses(&f, "a", 20);
+	assert_int_equal(presses(&f, "a", 100), 0);
+	assert_int_equal(presses(&f, "shift", 100), 0);
+	input_finish(&input);
+	teardown(&f);
+}
+
+static void a_slow_qemu_gets_no_heap_of_repeats(void **state) {
+	struct fixture f;
+	struct input input;
+	setup(&f, true);
+	assert_int_equal(input_init(&input, f.event, f.qmp, 200, 1), 0);
+	struct link_input a = {.count = 1, .events = {{LINK_INPUT_KEY, 30, 1}}};
+	input_send(&input, &a);
+	for (uint64_t end = clock_usec() + 100000; clock_usec() < end;) {
+		sd_event_run(f.event, 1000);
+	}
+	assert_int_equal(input.queue.len, 0);
+	input_finish(&input);
 	teardown(&f);
 }
 
@@ -371,6 +427,8 @@ int main(void) {
 		cmocka_unit_test(disconnecting_answers_what_waits),
 		cmocka_unit_test(who_does_not_read_gets_a_bounded_queue),
 		cmocka_unit_test(input_waits_for_the_last_answer),
+		cmocka_unit_test(a_held_key_repeats_until_it_is_released),
+		cmocka_unit_test(a_slow_qemu_gets_no_heap_of_repeats),
 		cmocka_unit_test(brackets_in_strings_are_no_nesting),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
