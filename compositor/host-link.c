@@ -216,6 +216,8 @@ static int watch_on(struct host_link *host, int fd) {
 	}
 	host->answered = false;
 	sd_varlink_set_userdata(host->watch, host);
+	// Guests may change nothing for days.
+	sd_varlink_set_relative_timeout(host->watch, UINT64_MAX);
 	error = sd_varlink_bind_reply(host->watch, handle_list);
 	error = error < 0 ? error : sd_varlink_observe(host->watch, HOST_INTERFACE ".List", NULL);
 	error = error < 0 ? error : sd_varlink_attach_event(host->watch, host->server->loop.sd, 0);
