@@ -223,16 +223,18 @@ static void accesses_are_bounded(void **state) {
 }
 
 static void a_write_carries_its_bytes(void **state) {
-	struct {
-		struct vfio_user_region_access access;
-		uint8_t data[4];
-	} write = {{.offset = 0x504, .region = 2, .count = 4}, {1, 2, 3, 4}};
-	assert_int_equal(decode_body(VFIO_USER_REGION_WRITE, &write, 16 + 4, 0), 0);
-	assert_memory_equal(request.access.data, write.data, 4);
-	write.access.count = 5;
-	assert_int_equal(decode_body(VFIO_USER_REGION_WRITE, &write, 16 + 4, 0), -EINVAL);
-	write.access.count = 3;
-	assert_int_equal(decode_body(VFIO_USER_REGION_WRITE, &write, 16 + 4, 0), -EINVAL);
+	const uint8_t data[] = {1, 2, 3, 4};
+	const uint32_t counts[] = {4, 5, 3};
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		const struct vfio_user_region_access access = {
+			.offset = 0x504, .region = 2, .count = counts[i]};
+		uint8_t write[sizeof(access) + sizeof(data)];
+		memcpy(write, &access, sizeof(access));
+		memcpy(write + sizeof(access), data, sizeof(data));
+		assert_int_equal(decode_body(VFIO_USER_REGION_WRITE, write, sizeof(write), 0),
+			counts[i] == sizeof(data) ? 0 : -EINVAL);
+	}
+	assert_memory_equal(request.access.data, data, sizeof(data));
 }
 
 static void many_writes_are_each_checked(void **state) {
