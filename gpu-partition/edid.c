@@ -1,5 +1,6 @@
 #include "edid.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -13,8 +14,10 @@
 #define V_BACK_MIN 6
 #define V_BLANK_MIN_US 460
 
-#define CLOCK_MAX 65535 // of a detailed timing, in 10 kHz
+#define CLOCK_MAX 0xffffff            // of a DisplayID timing, in 10 kHz
+#define DETAILED_CLOCK_MAX UINT16_MAX // of EDID's
 
+#define BLOCK_SIZE 128
 #define DESCRIPTORS 54
 #define DESCRIPTOR_SIZE 18
 
@@ -61,16 +64,21 @@ static struct timing compute_timing(uint32_t width, uint32_t height, uint32_t re
 	timing.v_blank = clamp(blank > 4095 ? 4095 : (uint32_t)blank, least, 4095);
 	uint64_t pixels = (uint64_t)(timing.width + H_BLANK) * (timing.height + timing.v_blank);
 	uint64_t clock = (pixels * refresh + 5000000) / 10000000;
-	timing.clock = clock > CLOCK_MAX ? CLOCK_MAX : (uint32_t)clock;
+	bool large = timing.width > EDID_DETAILED_MAX || timing.height > EDID_DETAILED_MAX;
+	uint32_t limit = large ? CLOCK_MAX : DETAILED_CLOCK_MAX;
+	timing.clock = clock > limit ? limit : (uint32_t)clock;
 	return timing;
 }
 
+/* At most what a detailed timing can say. */
 static uint32_t millimetres(uint32_t pixels) {
-	return pixels * MM_PER_1000_PIXELS / 1000;
+	return clamp(pixels * MM_PER_1000_PIXELS / 1000, 1, 4095);
 }
 
-static void put_detailed(uint8_t *at, const struct timing *timing) {
-	uint32_t width_mm = millimetres(timing->width), height_mm = millimetres(timing->height);
+/* The size in pixels is the timing's, the one in millimetres the whole monitor's. */
+static void put_detailed(uint8_t *at, const struct timing *timing, const struct timing *preferred) {
+	uint32_t width_mm = millimetres(preferred->width);
+	uint32_t height_mm = millimetres(preferred->height);
 	at[0] = timing->clock & 0xff;
 	at[1] = timing->clock >> 8;
 	at[2] = timing->width & 0xff;
@@ -157,17 +165,74 @@ static void put_header(uint8_t *ret, const struct timing *timing) {
 	}
 }
 
+/* Makes size bytes sum to 0 by the one after them. */
+static void put_checksum(uint8_t *from, size_t size) {
+	uint8_t sum = 0;
+	for (size_t i = 0; i < size; i++) {
+		sum += from[i];
+	}
+	from[size] = (uint8_t)-sum;
+}
+
+static void put16(uint8_t *at, uint32_t value) {
+	at[0] = value & 0xff;
+	at[1] = value >> 8 & 0xff;
+}
+
+/* DisplayID 1.3, 4.2: who made it. Returns what follows. */
+static uint8_t *put_product(uint8_t *at) {
+	at[2] = 12; // bytes
+	memcpy(&at[3], "MLN", 3);
+	at[6] = 1;   // product
+	at[12] = 1;  // week
+	at[13] = 25; // year less 2000
+	return at + 15;
+}
+
+/* DisplayID 1.3, 4.4.2: a type I timing. All values are less one. */
+static void put_type_1(uint8_t *block, const struct timing *timing) {
+	block[0] = 3;  // type I timings
+	block[2] = 20; // bytes of one
+	uint8_t *at = &block[3];
+	put16(at, timing->clock - 1);
+	at[2] = (timing->clock - 1) >> 16;
+	at[3] = 0x88; // preferred; no aspect ratio of the list
+	put16(&at[4], timing->width - 1);
+	put16(&at[6], H_BLANK - 1);
+	put16(&at[8], (H_FRONT - 1) | 0x8000); // horizontal sync is positive
+	put16(&at[10], H_SYNC - 1);
+	put16(&at[12], timing->height - 1);
+	put16(&at[14], timing->v_blank - 1);
+	put16(&at[16], V_FRONT - 1);
+	put16(&at[18], timing->v_sync - 1);
+}
+
+static void put_displayid(uint8_t *block, const struct timing *timing) {
+	block[0] = 0x70;
+	block[1] = 0x13;
+	block[2] = BLOCK_SIZE - 7; // bytes of data
+	block[3] = 3;              // a display of its own
+	put_type_1(put_product(&block[5]), timing);
+	put_checksum(&block[1], BLOCK_SIZE - 3);
+	put_checksum(block, BLOCK_SIZE - 1);
+}
+
 void edid_generate(uint8_t ret[EDID_SIZE], uint32_t width, uint32_t height, uint32_t refresh) {
 	memset(ret, 0, EDID_SIZE);
-	struct timing timing = compute_timing(width, height, refresh);
-	put_header(ret, &timing);
-	put_detailed(&ret[DESCRIPTORS], &timing);
-	put_limits(&ret[DESCRIPTORS + DESCRIPTOR_SIZE]);
-	put_text(&ret[DESCRIPTORS + 2 * DESCRIPTOR_SIZE], 0xfc, "mullion");
-	put_text(&ret[DESCRIPTORS + 3 * DESCRIPTOR_SIZE], 0xff, "1");
-	uint8_t sum = 0;
-	for (size_t i = 0; i < EDID_SIZE - 1; i++) {
-		sum += ret[i];
+	const struct timing preferred = compute_timing(width, height, refresh);
+	uint8_t *descriptor = &ret[DESCRIPTORS];
+	put_header(ret, &preferred);
+	if (preferred.width > EDID_DETAILED_MAX || preferred.height > EDID_DETAILED_MAX) {
+		ret[126] = 1;
+		put_displayid(&ret[BLOCK_SIZE], &preferred);
+		const struct timing fallback = compute_timing(1920, 1080, 60000);
+		put_detailed(descriptor, &fallback, &preferred);
+		descriptor[DESCRIPTOR_SIZE + 3] = 0x10; // limits cannot say so much: none
+	} else {
+		put_detailed(descriptor, &preferred, &preferred);
+		put_limits(descriptor + DESCRIPTOR_SIZE);
 	}
-	ret[EDID_SIZE - 1] = (uint8_t)-sum;
+	put_text(descriptor + 2 * DESCRIPTOR_SIZE, 0xfc, "mullion");
+	put_text(descriptor + 3 * DESCRIPTOR_SIZE, 0xff, "1");
+	put_checksum(ret, BLOCK_SIZE - 1);
 }

@@ -9,12 +9,16 @@
 
 static uint8_t edid[EDID_SIZE];
 
-static unsigned checksum(void) {
+static unsigned sum(size_t from, size_t until) {
 	unsigned sum = 0;
-	for (size_t i = 0; i < EDID_SIZE; i++) {
+	for (size_t i = from; i < until; i++) {
 		sum += edid[i];
 	}
 	return sum & 0xff;
+}
+
+static unsigned checksum(void) {
+	return sum(0, 128);
 }
 
 /* The preferred timing, as a driver reads it. */
@@ -82,20 +86,41 @@ static void blanking_lasts_as_long_as_a_monitor_needs(void **state) {
 	assert_int_equal(timing.v_sync, 5);
 }
 
-static void modes_beyond_a_detailed_timing_are_clamped(void **state) {
-	const uint32_t extremes[] = {0, 1, 4096, 8192, 65536, UINT32_MAX};
-	for (size_t i = 0; i < 6; i++) {
-		for (size_t j = 0; j < 6; j++) {
-			for (size_t k = 0; k < 6; k++) {
-				edid_generate(edid, extremes[i], extremes[j], extremes[k]);
-				read_timing();
-				assert_int_equal(checksum(), 0);
-				assert_in_range(timing.width, 64, EDID_MAX_SIZE);
-				assert_in_range(timing.height, 64, EDID_MAX_SIZE);
-				assert_true(timing.clock > 0);
-				assert_true(timing.v_front + timing.v_sync < timing.v_blank);
-			}
-		}
+static uint32_t get16(size_t at) {
+	return edid[at] | edid[at + 1] << 8;
+}
+
+static void a_large_mode_stands_in_an_extension(void **state) {
+	edid_generate(edid, 7680, 4320, 60000);
+	assert_int_equal(edid[126], 1);
+	assert_int_equal(checksum(), 0);
+	assert_int_equal(sum(128, 256), 0);
+	assert_int_equal(edid[128], 0x70);
+	assert_int_equal(sum(129, 255), 0);
+	assert_int_equal(edid[148], 3);
+	assert_int_equal(get16(151 + 4) + 1, 7680);
+	assert_int_equal(get16(151 + 12) + 1, 4320);
+	double clock = (get16(151) + (edid[153] << 16) + 1) * 10000.0;
+	double pixels = (7680 + get16(151 + 6) + 1) * (4320.0 + get16(151 + 14) + 1);
+	assert_true(clock / pixels > 59.99 && clock / pixels < 60.01);
+	read_timing();
+	assert_int_equal(timing.width, 1920);
+	assert_int_equal(timing.height, 1080);
+}
+
+static void no_numbers_make_an_invalid_block(void **state) {
+	const uint32_t extremes[] = {0, 1, 4095, 4096, 8192, 16384, 65536, UINT32_MAX};
+	for (size_t i = 0; i < 512; i++) {
+		uint32_t width = extremes[i % 8], height = extremes[i / 8 % 8];
+		edid_generate(edid, width, height, extremes[i / 64]);
+		read_timing();
+		assert_int_equal(checksum(), 0);
+		assert_int_equal(sum(128, 256), 0);
+		assert_int_equal(edid[126], width > 4095 || height > 4095);
+		assert_in_range(timing.width, 64, EDID_DETAILED_MAX);
+		assert_in_range(timing.height, 64, EDID_DETAILED_MAX);
+		assert_true(timing.clock > 0);
+		assert_true(timing.v_front + timing.v_sync < timing.v_blank);
 	}
 }
 
@@ -124,7 +149,8 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_preferred_mode_comes_first),
 		cmocka_unit_test(blanking_lasts_as_long_as_a_monitor_needs),
-		cmocka_unit_test(modes_beyond_a_detailed_timing_are_clamped),
+		cmocka_unit_test(a_large_mode_stands_in_an_extension),
+		cmocka_unit_test(no_numbers_make_an_invalid_block),
 		cmocka_unit_test(it_is_an_edid_of_version_1_4),
 		cmocka_unit_test(the_monitor_is_called_mullion),
 	};
