@@ -22,9 +22,12 @@
 #define ERROR_LINES_MAX 4096 // bytes of one line of QEMU's standard error
 #define LAST_READS 64        // of standard error, after QEMU's end
 
-/* QEMU's text goes into logs and JSON: printable ASCII, and no longer than a line. */
+/* QEMU's text goes into logs and JSON: printable ASCII, and no longer than a line. The
+ * argument in JSON that an error begins with says nothing to the user. */
 static void keep_error(struct machine *machine, const char *untrusted_line) {
 	size_t i = 0;
+	const char *argument = strstr(untrusted_line, "}: ");
+	untrusted_line = argument != NULL ? argument + 3 : untrusted_line;
 	for (; untrusted_line[i] != '\0' && i + 1 < sizeof(machine->last_error); i++) {
 		char c = untrusted_line[i];
 		machine->last_error[i] = c >= 0x20 && c < 0x7f ? c : '?';

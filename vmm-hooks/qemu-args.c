@@ -13,6 +13,9 @@
 /* Longer than the default, so that a device that is restarted or debugged is not lost. */
 #define MESSAGE_TIMEOUT_MS 20000
 
+/* Fixed, and past the slots that QEMU gives to other devices: those never move it. */
+#define GPU_SLOT "0x10"
+
 /* A growing argument vector; the first error sticks. */
 struct args {
 	char **words; // owned, NULL-terminated
@@ -125,6 +128,8 @@ static void add_gpu(struct args *args, const struct qemu_context *context) {
 	sd_json_variant *json = NULL;
 	sd_json_buildo(&json, SD_JSON_BUILD_PAIR_STRING("driver", "vfio-user-pci"),
 		SD_JSON_BUILD_PAIR_STRING("id", QEMU_GPU_ID),
+		SD_JSON_BUILD_PAIR_STRING("bus", "pcie.0"),
+		SD_JSON_BUILD_PAIR_STRING("addr", GPU_SLOT),
 		SD_JSON_BUILD_PAIR_OBJECT("socket", SD_JSON_BUILD_PAIR_STRING("type", "unix"),
 			SD_JSON_BUILD_PAIR_STRING("path", context->gpu_socket)),
 		SD_JSON_BUILD_PAIR_UNSIGNED("x-msg-timeout", MESSAGE_TIMEOUT_MS),

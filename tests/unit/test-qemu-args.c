@@ -95,6 +95,7 @@ static void the_gpu_is_a_vfio_user_device_with_a_long_time_out(void **state) {
 	sd_json_variant *gpu = find_json(argv, "-device", "driver", "vfio-user-pci");
 	assert_non_null(gpu);
 	assert_string_equal(sd_json_variant_string(sd_json_variant_by_key(gpu, "id")), "gpu");
+	assert_string_equal(sd_json_variant_string(sd_json_variant_by_key(gpu, "addr")), "0x10");
 	assert_int_equal(
 		sd_json_variant_unsigned(sd_json_variant_by_key(gpu, "x-msg-timeout")), 20000);
 	sd_json_variant *socket = sd_json_variant_by_key(gpu, "socket");
