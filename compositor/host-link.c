@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <systemd/sd-varlink.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "fd.h"
@@ -198,6 +199,7 @@ static int handle_list(sd_varlink *varlink, sd_json_variant *parameters, const c
 static void handle_child_exited(void *data, int status) {
 	struct host_link *host = data;
 	host->child = 0;
+	unlink(host->path); // made for it, and so not its own to remove
 	if (host->done != NULL) {
 		host->deadline = sd_event_source_disable_unref(host->deadline);
 		host->done(host->done_data);

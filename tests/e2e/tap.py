@@ -20,7 +20,8 @@ class Plan:
     return add
 
   def run(self, *arguments, on_failure=None):
-    """Runs every test with the arguments; returns how many failed."""
+    """Runs every test with the arguments, and returns how many failed. Then on_failure()
+    gives lines that help to find out why."""
     failed = 0
     print(f"1..{len(self.tests)}", flush=True)
     for number, (name, function) in enumerate(self.tests, 1):
@@ -34,12 +35,12 @@ class Plan:
         failed += 1
         line = "not " + line
         details = describe(error)
-        if on_failure:
-          details += on_failure()
       print(line)
       for detail in details:
         print(f"#   {detail}")
       print(f"# {time.monotonic() - started:.1f} s", flush=True)
+    for line in on_failure() if failed and on_failure else []:
+      print(f"# {line}")
     return failed
 
 

@@ -86,6 +86,7 @@ def raise_window(session, guest, x, y):
 
 def card_shown_at(session, guest, x, y):
   """The session's picture has the guest's at that place, bit by bit."""
+  session.input("move 0 799") # the session's picture has the pointer too
   def look():
     return session.picture("card", session.shot(), x, y, *MODES[guest])[0]
   wait_until(look, f"the test card of '{guest}' lies at {x},{y}", 5)
@@ -99,7 +100,7 @@ def all_run(session):
     session.expect_state(guest, "running")
     status = session.guest(guest)
     check(status["connected"], f"no VMM is connected to '{guest}'")
-    check(status["shown"], f"'{guest}' is not shown")
+    wait_until(lambda: session.guest(guest)["shown"], f"'{guest}' is shown", 10)
     check(status["accel"] in ("kvm", "tcg"), f"accel of '{guest}' is {status['accel']}")
 
 
@@ -236,8 +237,8 @@ def fullscreen(session):
   picture = session.shot()
   session.expect_picture("plain", picture, 0, 0, x - 1, 800)
   session.expect_picture("plain", picture, x + width + 1, 0, 1280 - x - width - 1, 800)
-  # In the middle of the third colour bar.
-  same(session.picture("colour", picture, 640 - 300, 200)[1], "#00ffff", "a pixel of the scaled card")
+  # In the middle of the third colour bar, which begins at 250 in the card.
+  same(session.picture("colour", picture, 490, 200)[1], "#00ffff", "a pixel of the scaled card")
   session.input(f"key {KEY_F} super")
   wait_until(lambda: not session.windows()["linux"]["fullscreen"], "windows again", 5)
   for guest, window in before.items():
@@ -249,10 +250,15 @@ def fullscreen(session):
 
 @plan.test("a guest whose mode is the output's fills it bit by bit")
 def fullscreen_exact(session):
+  card = session.shot("newer")
+  session.input("move 0 799") # the tip of the pointer covers a pixel of the last row
+
+  def fills():
+    return session.picture("same", card, 0, 0, session.shot(), 0, 0, 1280, 799)[0]
   session.do("fullscreen", "newer")
-  wait_until(lambda: session.picture("card", session.shot())[0], "the card fills the output", 5)
+  wait_until(fills, "the card fills the output", 5)
   session.do("fullscreen", "off")
-  wait_until(lambda: not session.picture("card", session.shot())[0], "windows again", 5)
+  wait_until(lambda: not fills(), "windows again", 5)
 
 
 @plan.test("a resized window shows the whole picture scaled")
