@@ -128,8 +128,9 @@ bool client_call(const char *interface, const char *method, sd_json_variant *par
 	if (error == -ETIME || error == -ETIMEDOUT) {
 		complain_about(interface, SD_VARLINK_ERROR_TIMEOUT, NULL);
 	} else if (error < 0) {
-		complain("%s has gone while it was asked: %s",
-			is_host(interface) ? "mulliond" : "mullion", strerror(-error));
+		bool gone = error == -ECONNRESET || error == -EPIPE || error == -ENOTCONN;
+		complain("%s %s: %s", is_host(interface) ? "mulliond" : "mullion",
+			gone ? "has gone while it was asked" : "cannot be asked", strerror(-error));
 	} else if (error_id != NULL) {
 		complain_about(interface, error_id, reply);
 	}

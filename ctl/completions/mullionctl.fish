@@ -4,6 +4,12 @@ function __mullionctl_guests
     mullionctl list 2>/dev/null | awk 'NR > 1 { print $1 }'
 end
 
+# True where the next word is the first argument of one of these commands.
+function __mullionctl_at
+    set -l words (string match -v -- '-*' (commandline -opc)[2..])
+    test (count $words) -eq 1; and contains -- $words[1] $argv
+end
+
 set -l named status start stop kill traps focus fullscreen move resize screenshot
 
 complete -c mullionctl -f
@@ -30,7 +36,7 @@ complete -c mullionctl -n __fish_use_subcommand -a move -d 'put a window\'s pict
 complete -c mullionctl -n __fish_use_subcommand -a resize -d 'show a guest\'s picture in this size'
 complete -c mullionctl -n __fish_use_subcommand -a leave -d 'end the session'
 
-complete -c mullionctl -n "__fish_seen_subcommand_from $named" -a '(__mullionctl_guests)'
-complete -c mullionctl -n '__fish_seen_subcommand_from fullscreen' -a off
+complete -c mullionctl -n "__mullionctl_at $named" -a '(__mullionctl_guests)'
+complete -c mullionctl -n '__mullionctl_at fullscreen' -a off
 complete -c mullionctl -n '__fish_seen_subcommand_from check screenshot' -F
-complete -c mullionctl -n '__fish_seen_subcommand_from keys' -a 'text names scdoc-host scdoc-guest'
+complete -c mullionctl -n '__mullionctl_at keys' -a 'text names scdoc-host scdoc-guest'
