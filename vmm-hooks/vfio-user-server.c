@@ -28,7 +28,7 @@ struct vfio_user_server {
 	struct vfio_user_capabilities client;
 	struct dma dma;
 
-	struct log_limit refused_client, refused_request, lost;
+	struct log_limit came, gone, refused_client, refused_request, lost;
 };
 
 /* A reply being put together. */
@@ -62,7 +62,7 @@ static int handle_version(struct vfio_user_server *server, const struct vfio_use
 	server->greeted = true;
 	server->state->vmm_connected = 1;
 	server->state->vmm_sessions++;
-	log_info("a VMM has connected");
+	log_limited(&server->came, LOG_LEVEL_INFO, "a VMM has connected");
 	server->ops->connected(server->data, true);
 	return 0;
 }
@@ -237,7 +237,7 @@ static void handle_closed(void *data, const char *why) {
 	server->greeted = false;
 	server->state->vmm_connected = 0;
 	reset_device(server);
-	log_info("the VMM is gone");
+	log_limited(&server->gone, LOG_LEVEL_INFO, "the VMM is gone");
 	server->ops->connected(server->data, false);
 }
 
