@@ -3,9 +3,11 @@
 #include <stdlib.h>
 #include <wlr/types/wlr_compositor.h>
 
+#include "checked.h"
 #include "guest-client.h"
 #include "guest-window.h"
 #include "guest.h"
+#include "memfd.h"
 #include "mullion-guest-v1-protocol.h"
 #include "server.h"
 
@@ -67,6 +69,20 @@ static void handle_surface_destroy(struct wl_listener *listener, void *data) {
 	desktop_destroy(desktop);
 }
 
+/*
+ * Whether the memory behind a buffer is as large as it says and stays so: a device that
+ * shrinks it below our feet would cost us a fault for every page.
+ */
+static bool memory_is_sound(struct wlr_buffer *buffer) {
+	struct wlr_shm_attributes shm;
+	uint64_t rows, end;
+	return !wlr_buffer_get_shm(buffer, &shm) ||
+		(shm.offset >= 0 && shm.stride >= 0 && shm.height >= 0 &&
+			checked_mul((uint64_t)shm.stride, (uint64_t)shm.height, &rows) &&
+			checked_add(rows, (uint64_t)shm.offset, &end) &&
+			memfd_check(shm.fd, end, NULL) == 0);
+}
+
 /* Before wlroots takes the pixels over. */
 static void handle_client_commit(struct wl_listener *listener, void *data) {
 	struct guest_desktop *desktop = wl_container_of(listener, desktop, client_commit);
@@ -75,6 +91,11 @@ static void handle_client_commit(struct wl_listener *listener, void *data) {
 		wlr_surface_reject_pending(desktop->surface, desktop->resource,
 			MULLION_GUEST_V1_ERROR_SIZE, "%dx%d is larger than %d",
 			pending->buffer_width, pending->buffer_height, SIZE_MAX_PIXELS);
+	} else if ((pending->committed & WLR_SURFACE_STATE_BUFFER) != 0 &&
+		pending->buffer != NULL && !memory_is_sound(pending->buffer)) {
+		wlr_surface_reject_pending(desktop->surface, desktop->resource,
+			MULLION_GUEST_V1_ERROR_MEMORY,
+			"a buffer's memory is not sealed against shrinking, or too small");
 	}
 }
 
