@@ -35,6 +35,7 @@
 #include "wlr-compat.h"
 #include "xdg.h"
 
+#define CLIENT_BUFFER_MAX (64 * 1024) // bytes
 #define COMPOSITOR_VERSION 6
 #define FRACTIONAL_SCALE_VERSION 1
 #define DMABUF_VERSION 4
@@ -62,6 +63,9 @@ static bool init_loop(struct server *server) {
 		log_error("no Wayland display: %s", strerror(errno));
 		return false;
 	}
+	// A message that does not fit into the buffer is never complete, and its client keeps
+	// the loop spinning: any length that a header can name must fit.
+	wl_display_set_default_max_buffer_size(server->display, CLIENT_BUFFER_MAX);
 	int error = loop_init(&server->loop, server->display);
 	error = error < 0 ? error : processes_init(&server->processes, server->loop.wayland);
 	if (error < 0) {
