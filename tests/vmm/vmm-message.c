@@ -31,7 +31,7 @@ int vmm_connect(struct vmm *vmm, const char *path, int timeout_msec) {
 	if (strlen(path) >= sizeof(address.sun_path)) {
 		return -ENAMETOOLONG;
 	}
-	strcpy(address.sun_path, path);
+	memcpy(address.sun_path, path, strlen(path) + 1);
 	vmm->buffer = calloc(2, VMM_MESSAGE_MAX);
 	vmm->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (vmm->buffer == NULL || vmm->fd < 0) {

@@ -1,0 +1,167 @@
+#include "peer.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+#define SYNC_MSEC 5000
+
+static void handle_global(void *data, struct wl_registry *registry, uint32_t name,
+	const char *interface, uint32_t version) {
+	struct peer *peer = data;
+	peer->globals++;
+	if (strcmp(interface, wl_compositor_interface.name) == 0) {
+		peer->compositor = wl_registry_bind(registry, name, &wl_compositor_interface, 4);
+	} else if (strcmp(interface, wl_shm_interface.name) == 0) {
+		peer->shm_name = name;
+		peer->shm = wl_registry_bind(registry, name, &wl_shm_interface, 1);
+	} else if (strcmp(interface, mullion_guest_v1_interface.name) == 0) {
+		peer->guest = wl_registry_bind(registry, name, &mullion_guest_v1_interface, 1);
+	}
+	peer->xdg_shell = peer->xdg_shell || strcmp(interface, "xdg_wm_base") == 0;
+	peer->screencopy = peer->screencopy || strcmp(interface, "zwlr_screencopy_manager_v1") == 0;
+	peer->data_device = peer->data_device || strcmp(interface, "wl_data_device_manager") == 0;
+}
+
+static void handle_global_remove(void *data, struct wl_registry *registry, uint32_t name) {
+}
+
+static const struct wl_registry_listener registry_listener = {
+	.global = handle_global,
+	.global_remove = handle_global_remove,
+};
+
+bool peer_connect(struct peer *peer, int fd) {
+	*peer = (struct peer){.display = wl_display_connect_to_fd(fd)};
+	if (peer->display == NULL) {
+		close(fd);
+		return false;
+	}
+	peer->registry = wl_display_get_registry(peer->display);
+	wl_registry_add_listener(peer->registry, &registry_listener, peer);
+	if (peer_sync(peer) < 0 || peer->compositor == NULL || peer->shm == NULL) {
+		return false;
+	}
+	peer->surface = wl_compositor_create_surface(peer->compositor);
+	return peer->surface != NULL;
+}
+
+void peer_make_desktop(struct peer *peer) {
+	peer->desktop = mullion_guest_v1_get_desktop(peer->guest, peer->surface, 0);
+}
+
+void peer_finish(struct peer *peer) {
+	if (peer->display == NULL) {
+		return;
+	}
+	if (peer->desktop != NULL) {
+		mullion_desktop_v1_destroy(peer->desktop);
+	}
+	if (peer->surface != NULL) {
+		wl_surface_destroy(peer->surface);
+	}
+	if (peer->guest != NULL) {
+		mullion_guest_v1_destroy(peer->guest);
+	}
+	if (peer->shm != NULL) {
+		wl_shm_destroy(peer->shm);
+	}
+	if (peer->compositor != NULL) {
+		wl_compositor_destroy(peer->compositor);
+	}
+	wl_registry_destroy(peer->registry);
+	wl_display_disconnect(peer->display);
+	*peer = (struct peer){0};
+}
+
+static void handle_done(void *data, struct wl_callback *callback, uint32_t serial) {
+	*(bool *)data = true;
+}
+
+static const struct wl_callback_listener done_listener = {
+	.done = handle_done,
+};
+
+/* Reads and handles what has come, waiting for it at most timeout_msec. */
+static int dispatch(struct peer *peer, int timeout_msec) {
+	while (wl_display_prepare_read(peer->display) != 0) {
+		if (wl_display_dispatch_pending(peer->display) < 0) {
+			return -EPIPE;
+		}
+	}
+	wl_display_flush(peer->display);
+	struct pollfd poll_fd = {.fd = wl_display_get_fd(peer->display), .events = POLLIN};
+	if (poll(&poll_fd, 1, timeout_msec) <= 0) {
+		wl_display_cancel_read(peer->display);
+		return 0;
+	}
+	if (wl_display_read_events(peer->display) < 0 ||
+		wl_display_dispatch_pending(peer->display) < 0) {
+		return -EPIPE;
+	}
+	return 0;
+}
+
+int peer_sync(struct peer *peer) {
+	bool done = false;
+	struct wl_callback *callback = wl_display_sync(peer->display);
+	wl_callback_add_listener(callback, &done_listener, &done);
+	uint64_t end = clock_usec() + SYNC_MSEC * USEC_PER_MSEC;
+	int error = 0;
+	while (!done && error == 0) {
+		error = clock_usec() > end ? -ETIMEDOUT : dispatch(peer, SYNC_MSEC / 10);
+	}
+	wl_callback_destroy(callback);
+	if (error == -EPIPE && wl_display_get_error(peer->display) != 0) {
+		error = -wl_display_get_error(peer->display);
+	}
+	return error;
+}
+
+int peer_flush(struct peer *peer, int timeout_msec) {
+	uint64_t end = clock_usec() + (uint64_t)timeout_msec * USEC_PER_MSEC;
+	while (wl_display_flush(peer->display) < 0) {
+		if (errno != EAGAIN) {
+			return -errno;
+		}
+		struct pollfd poll_fd = {.fd = wl_display_get_fd(peer->display), .events = POLLOUT};
+		if (clock_usec() > end || poll(&poll_fd, 1, timeout_msec) <= 0) {
+			return -ETIMEDOUT;
+		}
+	}
+	return 0;
+}
+
+struct wl_buffer *peer_buffer(struct peer *peer, int fd, int32_t pool_size, int32_t offset,
+	int32_t width, int32_t height, int32_t stride, uint32_t format) {
+	struct wl_shm_pool *pool = wl_shm_create_pool(peer->shm, fd, pool_size);
+	struct wl_buffer *buffer =
+		wl_shm_pool_create_buffer(pool, offset, width, height, stride, format);
+	wl_shm_pool_destroy(pool);
+	return buffer;
+}
+
+struct wl_buffer *peer_show(
+	struct peer *peer, int32_t width, int32_t height, unsigned flags, int *ret_fd) {
+	int32_t size = width * height * 4;
+	int fd = memfd_create("frame", MFD_CLOEXEC | flags);
+	if (fd < 0 || ftruncate(fd, size) < 0) {
+		close(fd);
+		return NULL;
+	}
+	struct wl_buffer *buffer =
+		peer_buffer(peer, fd, size, 0, width, height, width * 4, WL_SHM_FORMAT_XRGB8888);
+	wl_surface_attach(peer->surface, buffer, 0, 0);
+	wl_surface_damage_buffer(peer->surface, 0, 0, width, height);
+	wl_surface_commit(peer->surface);
+	if (ret_fd != NULL) {
+		*ret_fd = fd;
+	} else {
+		close(fd);
+	}
+	return buffer;
+}

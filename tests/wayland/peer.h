@@ -1,0 +1,54 @@
+#ifndef TESTS_PEER_H
+#define TESTS_PEER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <wayland-client.h>
+
+#include "mullion-guest-v1-client-protocol.h"
+
+/*
+ * A Wayland client that stands where a guest's device stands, for doing what a device
+ * that its guest has taken over might do. Nothing here checks anything for it.
+ */
+struct peer {
+	struct wl_display *display; // owned
+	struct wl_registry *registry;
+	struct wl_compositor *compositor;
+	struct wl_shm *shm;
+	struct mullion_guest_v1 *guest;
+	struct wl_surface *surface;
+	struct mullion_desktop_v1 *desktop;
+	uint32_t shm_name; // of the global
+	unsigned globals;
+	bool xdg_shell, screencopy, data_device; // globals that no guest should see
+	unsigned frames;                         // frame callbacks that came
+};
+
+/* Takes fd. Binds what there is. False where the connection fails. */
+bool peer_connect(struct peer *peer, int fd);
+
+/* Makes the surface a desktop. */
+void peer_make_desktop(struct peer *peer);
+
+/* Safe on a zeroed one. */
+void peer_finish(struct peer *peer);
+
+/* Waits until the compositor has handled all that was sent. Returns 0, or the -errno with
+ * which the connection was lost (-EPROTO: a Wayland error), or -ETIMEDOUT. */
+int peer_sync(struct peer *peer);
+
+/* Sends what is queued, waiting at most timeout_msec for room. Returns 0 or -errno. */
+int peer_flush(struct peer *peer, int timeout_msec);
+
+/* A buffer with exactly these numbers on fd, which stays the caller's. */
+struct wl_buffer *peer_buffer(struct peer *peer, int fd, int32_t pool_size, int32_t offset,
+	int32_t width, int32_t height, int32_t stride, uint32_t format);
+
+/* An ordinary frame of one colour, attached, damaged and committed; keeps its memfd open in
+ * *ret_fd where that is not NULL. flags: of memfd_create. */
+struct wl_buffer *peer_show(
+	struct peer *peer, int32_t width, int32_t height, unsigned flags, int *ret_fd);
+
+#endif
