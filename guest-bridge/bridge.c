@@ -242,7 +242,7 @@ void bridge_scanout_changed(struct bridge *bridge) {
 
 void bridge_drawn(struct bridge *bridge) {
 	if (bridge->connected) {
-		pace_hint(&bridge->pace);
+		pace_hint(&bridge->pace, clock_usec());
 		schedule(bridge);
 	}
 }

@@ -10,8 +10,9 @@
  *
  * A look is taken at most once a frame, as late before the output's refresh as is safe
  * (the lead, which adapts), so that what is shown is fresh. A hint that the guest has drawn
- * brings the look forward, unless this frame has had one. Looks that find nothing become
- * rare, down to PACE_IDLE; a change, a hint or input to the guest makes them frequent again.
+ * brings the look forward, unless this frame has had one; a guest that keeps hinting is
+ * looked at then, and only every other frame without. Looks that find nothing become rare,
+ * down to PACE_IDLE; a change, a hint or input to the guest makes them frequent again.
  * After a commit there is no look until the compositor asks for a frame: it can only be
  * shown then. A hidden guest is looked at once in PACE_HIDDEN, hints or not.
  */
@@ -23,18 +24,24 @@
 
 struct pace {
 	// All private.
-	uint64_t period;    // from refresh to refresh
-	uint64_t refresh;   // when one was; 0: not known
-	uint64_t lead;      // of a look before a refresh
-	uint64_t last_look; // 0: none yet
-	uint64_t interval;  // between looks that find nothing
-	unsigned empty;     // looks in a row that found nothing
-	unsigned hits;      // commits in a row that were shown when aimed
-	unsigned misses;    // likewise, that were not
-	unsigned patience;  // hits after which a shorter lead is tried
-	bool at_once;       // the next look waits for no frame
-	bool hinted;
-	bool waiting; // for the frame callback of a commit
+	uint64_t period;  // from refresh to refresh
+	uint64_t refresh; // when one was; 0: not known
+	uint64_t lead;    // of a look before a refresh
+	uint64_t last_look;
+	uint64_t looked_for; // the refresh that the last look was for
+	uint64_t interval;   // between looks that find nothing
+	unsigned empty;      // looks in a row that found nothing
+	unsigned hits;       // commits in a row that were shown when aimed
+	unsigned misses;     // likewise, that were not
+	unsigned patience;   // hits after which a shorter lead is tried
+	unsigned hinting;    // looks for which hints are still expected
+	uint64_t commits;
+	uint64_t skip_next, skip_every; // in commits: when a frame may be left out, and again
+	uint64_t judged;                // commits aimed no later are not judged
+	bool skip;                      // leave one frame out
+	bool at_once;                   // the next look waits for nothing
+	bool hinted;                    // since the last look
+	bool waiting;                   // for the frame callback of a commit
 	bool hidden;
 };
 
@@ -58,7 +65,7 @@ void pace_frame(struct pace *pace);
 void pace_presented(struct pace *pace, uint64_t when, uint32_t refresh_nsec, uint64_t aim);
 
 /* The guest says that it has drawn, or its mode has changed. */
-void pace_hint(struct pace *pace);
+void pace_hint(struct pace *pace, uint64_t now);
 
 /* The guest has been given input: it will probably draw. */
 void pace_wake(struct pace *pace);
