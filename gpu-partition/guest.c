@@ -1,11 +1,13 @@
 #include "guest.h"
 
-#include <stdio.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "clock.h"
+#include "fd.h"
 #include "log.h"
 #include "refuse.h"
 
@@ -63,6 +65,11 @@ static void set_timer(struct guest *guest, uint64_t usec, sd_event_time_handler_
 	}
 }
 
+static void drop_display(struct guest *guest) {
+	guest->display = fd_close(guest->display);
+	guest->viewer = fd_close(guest->viewer);
+}
+
 /* Nothing of it is left once both processes are gone. */
 static void finish_if_gone(struct guest *guest) {
 	if (guest->machine.process.pid != 0 || guest->gpu.process.pid != 0) {
@@ -74,6 +81,7 @@ static void finish_if_gone(struct guest *guest) {
 	qemu_needs_finish(&guest->needs);
 	machine_finish(&guest->machine);
 	gpu_finish(&guest->gpu);
+	drop_display(guest);
 	free(guest->lost);
 	guest->lost = NULL;
 	guest->ending = false;
@@ -197,6 +205,7 @@ static void refuse_start(struct guest *guest, char *reason) {
 	guest->timer = sd_event_source_disable_unref(guest->timer);
 	qemu_needs_finish(&guest->needs);
 	gpu_finish(&guest->gpu);
+	drop_display(guest);
 	free(guest->reason);
 	guest->reason = reason != NULL ? reason : strdup("out of memory");
 	log_error("guest '%s': %s", name_of(guest), guest->reason);
@@ -208,6 +217,35 @@ static int handle_start_timeout(sd_event_source *source, uint64_t usec, void *da
 	return 0;
 }
 
+/* Somebody wanted to see it before there was anything to see. */
+static void show_kept(struct guest *guest) {
+	if (guest->display >= 0) {
+		int error = gpu_show(&guest->gpu, guest->display, guest->viewer);
+		guest->viewer = -1;
+		if (error < 0) {
+			log_warning("guest '%s': cannot be shown: %s", name_of(guest),
+				strerror(-error));
+		}
+		drop_display(guest);
+	}
+}
+
+int guest_show(struct guest *guest, int display, int viewer) {
+	if (guest->state != GUEST_STARTING || guest->gpu.process.pid != 0) {
+		return gpu_show(&guest->gpu, display, viewer);
+	}
+	int copy = fcntl(display, F_DUPFD_CLOEXEC, 3);
+	if (copy < 0) {
+		int error = -errno;
+		fd_close(viewer);
+		return error;
+	}
+	drop_display(guest);
+	guest->display = copy;
+	guest->viewer = viewer;
+	return 0;
+}
+
 static void start_processes(struct guest *guest) {
 	char *reason = NULL;
 	if (gpu_start(&guest->gpu, guest->event, guest->config, guest->vram, &gpu_ops, guest,
@@ -215,6 +253,7 @@ static void start_processes(struct guest *guest) {
 		refuse_start(guest, reason);
 		return;
 	}
+	show_kept(guest);
 	if (guest->config->vmm == CONFIG_VMM_EXTERNAL) {
 		set_running(guest);
 		return;
@@ -314,6 +353,7 @@ struct guest *guest_create(sd_event *event, const struct config_host *host,
 	if (guest == NULL) {
 		return NULL;
 	}
+	guest->display = guest->viewer = -1;
 	guest->host = host;
 	guest->config = config;
 	guest->event = sd_event_ref(event);
@@ -332,6 +372,7 @@ void guest_destroy(struct guest *guest) {
 	qemu_needs_finish(&guest->needs);
 	machine_finish(&guest->machine);
 	gpu_finish(&guest->gpu);
+	drop_display(guest);
 	sd_event_unref(guest->event);
 	free(guest->reason);
 	free(guest->lost);

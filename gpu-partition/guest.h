@@ -35,6 +35,7 @@ struct guest {
 	char *lost;   // owned: whom it lost, until that process ends
 	struct gpu gpu;
 	struct machine machine; // for vmm = qemu
+	int display, viewer;    // owned, -1 when closed: shown as soon as there is a GPU
 	bool kvm;
 	bool asked;               // its end was asked for
 	bool ending;              // its processes are being ended
@@ -64,6 +65,13 @@ void guest_stop(struct guest *guest);
 
 /* Ends its processes at once; nothing where it is off already. */
 void guest_kill(struct guest *guest);
+
+/*
+ * Shows a guest that starts or runs on a connected Wayland socket, which stays the
+ * caller's. viewer is a pidfd of whoever is at its other end; it becomes the guest's.
+ * While the guest has no GPU yet the socket is kept for it. Returns 0 or -errno.
+ */
+int guest_show(struct guest *guest, int display, int viewer);
 
 /* True where nothing of it runs. */
 bool guest_is_off(const struct guest *guest);

@@ -262,11 +262,9 @@ static int handle_present(sd_varlink *link, sd_json_variant *parameters,
 		return refuse_call(link, "it does not run");
 	}
 	int viewer = caller_pidfd(link);
-	int error = viewer < 0 ? viewer : gpu_show(&guest->gpu, display, viewer);
+	int error = viewer < 0 ? viewer : guest_show(guest, display, viewer);
 	if (error < 0) {
-		return refuse_call(link,
-			error == -ENOTCONN ? "its GPU is not there yet: wait until it runs"
-					   : "its GPU process does not take a display now");
+		return refuse_call(link, "its GPU process does not take a display now");
 	}
 	host_varlink_changed(data);
 	return sd_varlink_reply(link, NULL);

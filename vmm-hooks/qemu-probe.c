@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/queue.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,6 +19,8 @@
 #define PROBE_OUTPUT_MAX (256 * 1024) // bytes
 
 struct qemu_probe {
+	TAILQ_ENTRY(qemu_probe) link; // probes
+	sd_event *event;              // owned reference
 	struct process process;
 	int output;                                      // owned, -1 when closed
 	sd_event_source *output_source, *timer, *answer; // owned
@@ -31,6 +34,9 @@ struct qemu_probe {
 	qemu_probe_func done;
 	void *data;
 };
+
+/* In the order of their creation, which is that of their answers: only the first asks. */
+static TAILQ_HEAD(, qemu_probe) probes = TAILQ_HEAD_INITIALIZER(probes);
 
 /* The last QEMU that was found good. */
 static struct stat known_file;
@@ -107,7 +113,7 @@ static int handle_timeout(sd_event_source *source, uint64_t usec, void *data) {
 	return 0;
 }
 
-static int ask(struct qemu_probe *probe, sd_event *event) {
+static int ask(struct qemu_probe *probe) {
 	int ends[2];
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
 		return -errno;
@@ -116,17 +122,30 @@ static int ask(struct qemu_probe *probe, sd_event *event) {
 	fd_set_nonblock(ends[1], false);
 	char *argv[] = {probe->program, (char *)"-device", (char *)"help", NULL};
 	struct process_spec spec = {probe->program, argv, NULL, 0, ends[1], -1};
-	int error = process_start(&probe->process, event, &spec, handle_exit, probe);
+	int error = process_start(&probe->process, probe->event, &spec, handle_exit, probe);
 	close(ends[1]);
 	if (error >= 0) {
-		error = sd_event_add_io(
-			event, &probe->output_source, probe->output, EPOLLIN, handle_output, probe);
+		error = sd_event_add_io(probe->event, &probe->output_source, probe->output, EPOLLIN,
+			handle_output, probe);
 	}
 	if (error >= 0) {
-		error = sd_event_add_time_relative(event, &probe->timer, CLOCK_MONOTONIC,
+		error = sd_event_add_time_relative(probe->event, &probe->timer, CLOCK_MONOTONIC,
 			PROBE_TIMEOUT_US, 0, handle_timeout, probe);
 	}
 	return error;
+}
+
+/* Gives the first in the queue its turn. */
+static void kick(void) {
+	struct qemu_probe *probe = TAILQ_FIRST(&probes);
+	if (probe == NULL) {
+		return;
+	}
+	if (same_file(&probe->file, &known_file)) {
+		sd_event_source_set_enabled(probe->answer, SD_EVENT_ONESHOT);
+	} else if (ask(probe) < 0) {
+		finish_asking(probe, "cannot be started");
+	}
 }
 
 int qemu_probe_create(struct qemu_probe **ret, sd_event *event, const char *program,
@@ -135,6 +154,8 @@ int qemu_probe_create(struct qemu_probe **ret, sd_event *event, const char *prog
 	if (probe == NULL) {
 		return -ENOMEM;
 	}
+	TAILQ_INSERT_TAIL(&probes, probe, link);
+	probe->event = sd_event_ref(event);
 	probe->output = -1;
 	probe->done = done;
 	probe->data = data;
@@ -147,15 +168,17 @@ int qemu_probe_create(struct qemu_probe **ret, sd_event *event, const char *prog
 	if (error >= 0) {
 		error = sd_event_add_defer(event, &probe->answer, handle_answer, probe);
 	}
-	if (error >= 0 && !same_file(&probe->file, &known_file)) {
+	if (error >= 0) {
 		error = sd_event_source_set_enabled(probe->answer, SD_EVENT_OFF);
-		error = error < 0 ? error : ask(probe, event);
 	}
 	if (error < 0) {
 		qemu_probe_destroy(probe);
 		return error;
 	}
 	*ret = probe;
+	if (TAILQ_FIRST(&probes) == probe) {
+		kick();
+	}
 	return 0;
 }
 
@@ -163,13 +186,19 @@ void qemu_probe_destroy(struct qemu_probe *probe) {
 	if (probe == NULL) {
 		return;
 	}
+	bool first = TAILQ_FIRST(&probes) == probe;
+	TAILQ_REMOVE(&probes, probe, link);
 	process_finish(&probe->process);
 	sd_event_source_disable_unref(probe->output_source);
 	sd_event_source_disable_unref(probe->timer);
 	sd_event_source_disable_unref(probe->answer);
+	sd_event_unref(probe->event);
 	fd_close(probe->output);
 	free(probe->program);
 	free(probe->untrusted_text);
 	free(probe->reason);
 	free(probe);
+	if (first) {
+		kick();
+	}
 }

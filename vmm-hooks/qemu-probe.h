@@ -10,10 +10,11 @@ struct qemu_probe;
 typedef void (*qemu_probe_func)(void *data, const char *reason);
 
 /*
- * Starts to ask `program -device help`, for at most ten seconds; answers that were good
- * are remembered for as long as the file stays the same. done() comes once, from the
- * event loop, and destroys nothing: qemu_probe_destroy() does, before or after. Returns
- * 0 or -errno.
+ * Asks `program -device help`, for at most ten seconds; an answer that was good is
+ * remembered for as long as the file stays the same. Several are asked, and answer, in
+ * the order of their creation, each when the one before is destroyed. done() comes once,
+ * from the event loop; the probe may be destroyed there, before and after. Returns 0 or
+ * -errno.
  */
 int qemu_probe_create(struct qemu_probe **ret, sd_event *event, const char *program,
 	qemu_probe_func done, void *data);
