@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -20,10 +21,12 @@ static int make_directory(void **state) {
 	return mkdtemp(directory) != NULL ? setenv("MULLION_RUNTIME_DIR", directory, 1) : -1;
 }
 
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *ftw) {
+	return remove(path);
+}
+
 static int remove_directory(void **state) {
-	char command[128];
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	return system(command);
+	return nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 static void its_place_is_private(void **state) {

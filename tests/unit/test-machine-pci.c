@@ -59,15 +59,19 @@ static void what_is_not_there_or_cannot_be_is_not_found(void **state) {
 }
 
 static void bridges_behind_bridges_are_bounded(void **state) {
-	char text[4096] = "[{\"devices\":[", address[16];
+	char text[4096], address[16];
+	size_t length = 0;
+#define ADD(string) length += (size_t)snprintf(text + length, sizeof(text) - length, string)
+	ADD("[{\"devices\":[");
 	for (unsigned i = 0; i < 14; i++) {
-		strcat(text, "{\"pci_bridge\":{\"devices\":[");
+		ADD("{\"pci_bridge\":{\"devices\":[");
 	}
-	strcat(text, "{\"bus\":0,\"slot\":0,\"function\":0,\"qdev_id\":\"gpu\"}");
+	ADD("{\"bus\":0,\"slot\":0,\"function\":0,\"qdev_id\":\"gpu\"}");
 	for (unsigned i = 0; i < 14; i++) {
-		strcat(text, "]}}");
+		ADD("]}}");
 	}
-	strcat(text, "]}]");
+	ADD("]}]");
+#undef ADD
 	assert_false(find(text, address));
 }
 

@@ -182,10 +182,11 @@ static void events_arrive_in_pieces(void **state) {
 
 static void many_events_in_one_piece_all_arrive(void **state) {
 	struct fixture f;
+	static const char event[] = "{\"event\": \"STOP\"}\n";
 	char text[8192] = "";
 	setup(&f, true);
 	for (unsigned i = 0; i < 100; i++) {
-		strcat(text, "{\"event\": \"STOP\"}\n");
+		memcpy(text + i * (sizeof(event) - 1), event, sizeof(event));
 	}
 	say(&f, text);
 	assert_int_equal(f.events, 100);
@@ -263,12 +264,13 @@ static void deep_json_ends_the_connection(void **state) {
 	for (unsigned depth = QMP_DEPTH_MAX - 1; depth <= 50000; depth = depth * 2 + 1) {
 		struct fixture f;
 		setup(&f, true);
-		char *text = calloc(1, 2 * depth + 64);
-		strcpy(text, "{\"event\": \"X\", \"data\": ");
-		size_t length = strlen(text);
+		static const char start[] = "{\"event\": \"X\", \"data\": ";
+		const size_t length = sizeof(start) - 1;
+		char *text = calloc(1, length + 2 * depth + 3);
+		memcpy(text, start, length);
 		memset(text + length, '[', depth);
 		memset(text + length + depth, ']', depth);
-		strcpy(text + length + 2 * depth, "}\n");
+		memcpy(text + length + 2 * depth, "}\n", 3);
 		say(&f, text);
 		free(text);
 		assert_int_equal(f.closed, depth >= QMP_DEPTH_MAX);
