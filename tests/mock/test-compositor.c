@@ -141,6 +141,7 @@ static int teardown(void **state) {
 static int make_memory(size_t size) {
 	int fd = memfd_create("frame", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	assert_true(fd >= 0 && ftruncate(fd, (off_t)size) == 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
 	return fd;
 }
 
@@ -200,7 +201,7 @@ static void hidden_global_cannot_be_bound_by_its_number(void **state) {
 static void honest_frame_is_shown(void **state) {
 	struct fight *fight = *state;
 	peer_make_desktop(&fight->peer);
-	struct wl_buffer *buffer = peer_show(&fight->peer, WIDTH, HEIGHT, 0, NULL);
+	struct wl_buffer *buffer = peer_show(&fight->peer, WIDTH, HEIGHT);
 	assert_kept(fight, "an honest frame");
 	for (int i = 0; i < 100 && session_window(&fight->session, "hostile", "modeWidth") != WIDTH;
 		i++) {
@@ -258,34 +259,54 @@ static void odd_stride_harms_nobody(void **state) {
 	close(fd);
 }
 
-static void pool_larger_than_its_file_harms_nobody(void **state) {
+static void pool_larger_than_its_file_is_an_error(void **state) {
 	struct fight *fight = *state;
 	int fd = make_memory(4096);
 	peer_make_desktop(&fight->peer);
 	show(fight, peer_buffer(&fight->peer, fd, SIZE, 0, WIDTH, HEIGHT, STRIDE, XRGB));
-	peer_sync(&fight->peer);
-	session_run(&fight->session, 200);
+	assert_thrown_out(fight, "a pool larger than its file");
 	close(fd);
 }
 
-static void file_truncated_while_shown_harms_nobody(void **state) {
+static void memory_that_can_shrink_is_an_error(void **state) {
 	struct fight *fight = *state;
-	int fd;
+	int fd = memfd_create("frame", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	assert_int_equal(ftruncate(fd, SIZE), 0);
 	peer_make_desktop(&fight->peer);
-	session_call(&fight->session, "Focus", "name", "hostile", NULL);
-	peer_show(&fight->peer, WIDTH, HEIGHT, 0, &fd);
-	assert_kept(fight, "a frame");
-	session_run(&fight->session, 100);
+	show(fight, peer_buffer(&fight->peer, fd, SIZE, 0, WIDTH, HEIGHT, STRIDE, XRGB));
+	peer_flush(&fight->peer, 1000);
 	assert_int_equal(ftruncate(fd, 0), 0);
-	for (int i = 0; i < 10; i++) {
-		wl_surface_damage_buffer(fight->peer.surface, 0, 0, WIDTH, HEIGHT);
-		wl_surface_commit(fight->peer.surface);
-		peer_sync(&fight->peer);
-		session_run(&fight->session, 20);
-		sd_json_variant *reply = NULL;
-		session_call(&fight->session, "Screenshot", NULL, NULL, &reply);
-		sd_json_variant_unref(reply);
-	}
+	assert_thrown_out(fight, "memory without a seal");
+	close(fd);
+}
+
+static void file_on_a_disk_is_an_error(void **state) {
+	struct fight *fight = *state;
+	int fd = open(fight->session.folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	assert_true(fd >= 0 && ftruncate(fd, SIZE) == 0);
+	peer_make_desktop(&fight->peer);
+	show(fight, peer_buffer(&fight->peer, fd, SIZE, 0, WIDTH, HEIGHT, STRIDE, XRGB));
+	assert_thrown_out(fight, "a file");
+	close(fd);
+}
+
+/* An ordinary client of the host may show memory that it can take away. */
+static void ordinary_client_that_truncates_harms_nobody(void **state) {
+	struct fight *fight = *state;
+	struct peer ordinary;
+	int fd = memfd_create("frame", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(fd, SIZE), 0);
+	assert_true(peer_connect(&ordinary, session_connect(&fight->session)));
+	struct wl_buffer *buffer = peer_buffer(&ordinary, fd, SIZE, 0, WIDTH, HEIGHT, STRIDE, XRGB);
+	assert_int_equal(peer_sync(&ordinary), 0);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	wl_surface_attach(ordinary.surface, buffer, 0, 0);
+	wl_surface_damage_buffer(ordinary.surface, 0, 0, WIDTH, HEIGHT);
+	wl_surface_commit(ordinary.surface);
+	peer_sync(&ordinary);
+	session_run(&fight->session, 50);
+	wl_buffer_destroy(buffer);
+	peer_finish(&ordinary);
 	close(fd);
 }
 
@@ -311,7 +332,7 @@ static void shrinking_a_pool_is_an_error(void **state) {
 static void absurd_damage_harms_nobody(void **state) {
 	struct fight *fight = *state;
 	peer_make_desktop(&fight->peer);
-	peer_show(&fight->peer, WIDTH, HEIGHT, 0, NULL);
+	peer_show(&fight->peer, WIDTH, HEIGHT);
 	const int32_t numbers[] = {INT32_MIN, -1, 0, 1, INT32_MAX};
 	for (size_t i = 0; i < 5 * 5 * 5 * 5; i++) {
 		wl_surface_damage_buffer(fight->peer.surface, numbers[i % 5], numbers[i / 5 % 5],
@@ -359,7 +380,7 @@ static void head_out_of_range_is_an_error(void **state) {
 static void desktop_without_its_surface_harms_nobody(void **state) {
 	struct fight *fight = *state;
 	peer_make_desktop(&fight->peer);
-	peer_show(&fight->peer, WIDTH, HEIGHT, 0, NULL);
+	peer_show(&fight->peer, WIDTH, HEIGHT);
 	assert_kept(fight, "a frame");
 	wl_surface_destroy(fight->peer.surface);
 	fight->peer.surface = NULL;
@@ -373,7 +394,7 @@ static void desktop_without_its_surface_harms_nobody(void **state) {
 static void leaving_in_full_screen_harms_nobody(void **state) {
 	struct fight *fight = *state;
 	peer_make_desktop(&fight->peer);
-	peer_show(&fight->peer, 1280, 1024, 0, NULL);
+	peer_show(&fight->peer, 1280, 1024);
 	assert_kept(fight, "a frame");
 	assert_int_equal(session_call(&fight->session, "Fullscreen", "name", "hostile", NULL), 0);
 	session_run(&fight->session, 50);
@@ -388,7 +409,7 @@ static void leaving_in_full_screen_harms_nobody(void **state) {
 static void flood_of_commits_is_ended(void **state) {
 	struct fight *fight = *state;
 	peer_make_desktop(&fight->peer);
-	peer_show(&fight->peer, WIDTH, HEIGHT, 0, NULL);
+	peer_show(&fight->peer, WIDTH, HEIGHT);
 	int error = 0;
 	for (unsigned i = 0; error == 0 && i < 200000; i++) {
 		wl_surface_damage_buffer(fight->peer.surface, 0, 0, WIDTH, HEIGHT);
@@ -531,7 +552,7 @@ static void guest_whose_client_left_is_shown_again(void **state) {
 	assert_true(fd >= 0);
 	assert_true(peer_connect(&fight->peer, fd));
 	peer_make_desktop(&fight->peer);
-	peer_show(&fight->peer, WIDTH, HEIGHT, 0, NULL);
+	peer_show(&fight->peer, WIDTH, HEIGHT);
 	assert_kept(fight, "the second connection");
 }
 
@@ -556,8 +577,10 @@ int main(void) {
 		fight_test(pool_of_negative_size_is_an_error),
 		fight_test(buffer_wider_than_any_screen_is_an_error),
 		fight_test(odd_stride_harms_nobody),
-		fight_test(pool_larger_than_its_file_harms_nobody),
-		fight_test(file_truncated_while_shown_harms_nobody),
+		fight_test(pool_larger_than_its_file_is_an_error),
+		fight_test(memory_that_can_shrink_is_an_error),
+		fight_test(file_on_a_disk_is_an_error),
+		fight_test(ordinary_client_that_truncates_harms_nobody),
 		fight_test(descriptor_that_is_no_memory_is_an_error),
 		fight_test(shrinking_a_pool_is_an_error),
 		fight_test(absurd_damage_harms_nobody),

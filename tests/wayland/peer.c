@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "memfd.h"
 
 #define SYNC_MSEC 5000
 
@@ -145,12 +145,10 @@ struct wl_buffer *peer_buffer(struct peer *peer, int fd, int32_t pool_size, int3
 	return buffer;
 }
 
-struct wl_buffer *peer_show(
-	struct peer *peer, int32_t width, int32_t height, unsigned flags, int *ret_fd) {
+struct wl_buffer *peer_show(struct peer *peer, int32_t width, int32_t height) {
 	int32_t size = width * height * 4;
-	int fd = memfd_create("frame", MFD_CLOEXEC | flags);
-	if (fd < 0 || ftruncate(fd, size) < 0) {
-		close(fd);
+	int fd = memfd_create_sealed("frame", (uint64_t)size);
+	if (fd < 0) {
 		return NULL;
 	}
 	struct wl_buffer *buffer =
@@ -158,10 +156,6 @@ struct wl_buffer *peer_show(
 	wl_surface_attach(peer->surface, buffer, 0, 0);
 	wl_surface_damage_buffer(peer->surface, 0, 0, width, height);
 	wl_surface_commit(peer->surface);
-	if (ret_fd != NULL) {
-		*ret_fd = fd;
-	} else {
-		close(fd);
-	}
+	close(fd);
 	return buffer;
 }

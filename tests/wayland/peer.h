@@ -46,9 +46,7 @@ int peer_flush(struct peer *peer, int timeout_msec);
 struct wl_buffer *peer_buffer(struct peer *peer, int fd, int32_t pool_size, int32_t offset,
 	int32_t width, int32_t height, int32_t stride, uint32_t format);
 
-/* An ordinary frame of one colour, attached, damaged and committed; keeps its memfd open in
- * *ret_fd where that is not NULL. flags: of memfd_create. */
-struct wl_buffer *peer_show(
-	struct peer *peer, int32_t width, int32_t height, unsigned flags, int *ret_fd);
+/* A black frame in sealed memory, attached, damaged and committed. */
+struct wl_buffer *peer_show(struct peer *peer, int32_t width, int32_t height);
 
 #endif
