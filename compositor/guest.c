@@ -149,6 +149,11 @@ void guest_report(struct server *server, const struct guest_report *report) {
 	}
 	update_window(guest);
 	if (!report->shown) {
+		if (report->fresh && guest->client != NULL) {
+			// The device of an earlier mulliond.
+			guest_client_destroy(guest->client);
+			guest->presented = 0;
+		}
 		present(guest);
 	}
 }

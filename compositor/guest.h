@@ -28,6 +28,7 @@ struct guest_report {
 	struct config_colour colour;
 	enum guest_state state;
 	bool shown; // its device has a display
+	bool fresh; // the first report of a mulliond that may be another one than before
 };
 
 /* A guest that mulliond has told of. */

@@ -31,6 +31,7 @@ struct host_link {
 	sd_event_source *retry, *deadline;
 	uint64_t retry_after;     // us
 	bool answered;            // since the last connection was made
+	bool told;                // that it cannot be started; not again until it could be
 	pid_t child;              // the mulliond that we started, 0 for none
 	void (*done)(void *data); // of a shutdown, NULL while none goes on
 	void *done_data;
@@ -139,8 +140,9 @@ static bool state_from_string(const char *string, enum guest_state *ret) {
 	return false;
 }
 
-static void read_guest(struct server *server, sd_json_variant *object) {
+static void read_guest(struct server *server, sd_json_variant *object, bool fresh) {
 	struct guest_report report = {
+		.fresh = fresh,
 		.name = string_of(object, "name"),
 		.title = string_of(object, "title"),
 		.reason = string_of(object, "reason"),
@@ -181,13 +183,15 @@ static int handle_list(sd_varlink *varlink, sd_json_variant *parameters, const c
 		lost(host);
 		return 0;
 	}
+	bool fresh = !host->answered;
 	host->answered = true;
+	host->told = false;
 	host->retry_after = RETRY_MIN;
 	sd_json_variant *guests = sd_json_variant_by_key(parameters, "guests");
 	guest_reports_begin(host->server);
 	for (size_t i = 0; sd_json_variant_is_array(guests) && i < sd_json_variant_elements(guests);
 		i++) {
-		read_guest(host->server, sd_json_variant_by_index(guests, i));
+		read_guest(host->server, sd_json_variant_by_index(guests, i), fresh);
 	}
 	guest_reports_end(host->server);
 	if ((flags & SD_VARLINK_REPLY_CONTINUES) == 0) {
@@ -238,9 +242,11 @@ static int handle_retry(sd_event_source *source, uint64_t usec, void *data) {
 	}
 	int fd = host_connect(host->path);
 	if ((fd == -ENOENT || fd == -ECONNREFUSED) && host->child == 0) {
-		host->child =
-			host_start(&host->server->processes, host->path, handle_child_exited, host);
+		enum log_level level = host->told ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR;
+		host->child = host_start(
+			&host->server->processes, host->path, level, handle_child_exited, host);
 		if (host->child < 0) {
+			host->told = true;
 			host->child = 0;
 			fd = -ECHILD; // logged already
 		} else {

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "fd.h"
-#include "log.h"
 #include "program.h"
 
 #define BACKLOG 16
@@ -65,24 +64,25 @@ static int listen_at(const char *path) {
 	return fd;
 }
 
-pid_t host_start(
-	struct processes *processes, const char *path, process_exited_func exited, void *data) {
+pid_t host_start(struct processes *processes, const char *path, enum log_level level,
+	process_exited_func exited, void *data) {
 	char *program = program_find("mulliond");
 	if (program == NULL) {
-		log_error("mulliond was not found beside mullion, in " MULLION_LIBEXECDIR
-			  " or in PATH: no guest can be started");
+		log_write(level,
+			"mulliond was not found beside mullion, in " MULLION_LIBEXECDIR
+			" or in PATH: no guest can be started");
 		return -ENOENT;
 	}
 	int fd = listen_at(path);
 	if (fd < 0) {
-		log_error("%s: %s", path, strerror(-fd));
+		log_write(level, "%s: %s", path, strerror(-fd));
 		free(program);
 		return fd;
 	}
 	char *const argv[] = {program, NULL};
 	pid_t pid = process_start(processes, argv, fd, exited, data);
 	if (pid < 0) {
-		log_error("mulliond cannot be started: %s", strerror(-pid));
+		log_write(level, "mulliond cannot be started: %s", strerror(-pid));
 		unlink(path);
 	} else {
 		log_debug("started mulliond, process %d", (int)pid);

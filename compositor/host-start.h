@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include "log.h"
 #include "process.h"
 
 /*
@@ -14,9 +15,9 @@ int host_connect(const char *path);
 /*
  * Starts mulliond with a new listening socket at path (a dead one is replaced), so that a
  * connection made right afterwards waits for it. Returns its process id or -errno after
- * logging why.
+ * logging why at this level.
  */
-pid_t host_start(
-	struct processes *processes, const char *path, process_exited_func exited, void *data);
+pid_t host_start(struct processes *processes, const char *path, enum log_level level,
+	process_exited_func exited, void *data);
 
 #endif

@@ -71,6 +71,8 @@ static void handle_destroy(struct wl_listener *listener, void *data) {
 	wl_list_remove(&output->request_state.link);
 	wl_list_remove(&output->destroy.link);
 	wl_list_remove(&output->link);
+	// Now, not when the layout hears of it: nothing may find this output any more.
+	wlr_output_layout_remove(server->output_layout, output->wlr);
 	screenshot_output_gone(output);
 	if (output->background != NULL) {
 		wlr_scene_node_destroy(&output->background->node);

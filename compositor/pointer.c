@@ -184,7 +184,7 @@ static void moved(struct pointer *pointer, uint32_t time_msec) {
 void pointer_refresh(struct pointer *pointer) {
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (pointer->mode == POINTER_PASS) {
+	if (pointer->mode == POINTER_PASS && pointer->used) {
 		pass_motion(pointer, (uint32_t)(now.tv_sec * 1000 + now.tv_nsec / 1000000));
 		wlr_seat_pointer_notify_frame(pointer->seat->wlr);
 	}

@@ -5,6 +5,7 @@
 #include <wlr/types/wlr_output_layout.h>
 #include <wlr/util/edges.h>
 
+#include "guest.h"
 #include "output.h"
 #include "placement.h"
 #include "seat.h"
@@ -267,7 +268,8 @@ static void settle(struct window *window) {
 		struct wlr_box b = {taken.x, taken.y, taken.width, taken.height}, both;
 		clear = clear && (other == window || !wlr_box_intersection(&both, &a, &b));
 	}
-	if (!inside || !clear) {
+	bool first = window->guest != NULL && window->guest->frames <= 1;
+	if (first || !inside || !clear) {
 		place(window);
 	}
 }
