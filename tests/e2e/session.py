@@ -77,7 +77,8 @@ class Session:
     self.runtime = self.path("run")
     os.makedirs(self.path("config/guests"))
     os.mkdir(self.runtime, 0o700)
-    self.process = None
+    self.process = None  # the last one of started
+    self.started = []
     self.input_process = None
     self.before = set(processes())
     self.environment = dict(os.environ,
@@ -101,6 +102,7 @@ class Session:
     with open(self.path(f"{name}.log"), "ab") as log:
       self.process = subprocess.Popen([program(name)], env=dict(self.environment, **more),
         stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
+    self.started.append(self.process)
 
   def left_over(self):
     """Processes that were not there before."""
@@ -115,13 +117,14 @@ class Session:
     if self.input_process:
       self.input_process.kill()
       self.input_process.wait()
-    if self.process and self.process.poll() is None:
-      self.process.terminate()
-      try:
-        self.process.wait(20)
-      except subprocess.TimeoutExpired:
-        self.process.kill()
-        self.process.wait()
+    for process in reversed(self.started):
+      if process.poll() is None:
+        process.terminate()
+        try:
+          process.wait(20)
+        except subprocess.TimeoutExpired:
+          process.kill()
+          process.wait()
     for pid in self.left_over():
       os.kill(pid, signal.SIGKILL)
     shutil.rmtree(self.folder, ignore_errors=True)

@@ -20,7 +20,7 @@ LINUX_GUESTS = ("linux", "newer")
 BOOT_SECONDS = 120
 VRAM = 16 << 20
 
-KEY_F, KEY_TAB, KEY_E, KEY_SPACE, KEY_INSERT = 33, 15, 18, 57, 110
+KEY_F, KEY_TAB, KEY_E, KEY_ENTER, KEY_SPACE, KEY_INSERT = 33, 15, 18, 28, 57, 110
 BTN_LEFT = 272
 
 plan = Plan()
@@ -67,6 +67,18 @@ append = quiet console=tty0 mullion.card=0
 network = none
 extra = -serial file:{session.path(name + '.serial')}
 """)
+
+
+def program_names():
+  """The names of all processes."""
+  names = set()
+  for pid in filter(str.isdigit, os.listdir("/proc")):
+    try:
+      with open(f"/proc/{pid}/comm") as file:
+        names.add(file.read().strip())
+    except OSError:
+      pass # has ended meanwhile
+  return names
 
 
 def card_is_up(session, guest, since=0):
@@ -137,6 +149,24 @@ def traps(session):
     same(counts["vram"]["count"], 0, f"traps of '{guest}' for VRAM")
     check(counts["mode-set"]["count"] > 0, f"'{guest}' set a mode without a trap")
     check(counts["mode-set"]["privileged"], "a mode set is not privileged")
+
+
+@plan.test("a guest that draws nothing causes no frame, and one that cannot be seen is hardly looked at")
+def quiet(session):
+  def counts(guest):
+    reply = session.ask("traps", guest)
+    return reply["looks"], reply["commits"]
+  session.do("fullscreen", "newer")
+  time.sleep(1.5) # the pace slows down
+  before = {guest: counts(guest) for guest in MODES}
+  time.sleep(2)
+  after = {guest: counts(guest) for guest in MODES}
+  session.do("fullscreen", "off")
+  for guest in MODES:
+    same(after[guest][1], before[guest][1], f"frames of '{guest}'")
+    looks = after[guest][0] - before[guest][0]
+    limit = 20 if guest == "newer" else 8
+    check(looks <= limit, f"'{guest}' was compared {looks} times in 2 s")
 
 
 @plan.test("the slices lie side by side in the VRAM map")
@@ -289,6 +319,16 @@ def typing(session):
   check("key " not in session.serial("newer")[others:], "the keys reached another guest too")
 
 
+@plan.test("keys reach the firmware's shell too")
+def typing_to_firmware(session):
+  session.do("focus", "firmware")
+  mark, before = session.mark("firmware"), session.shot("firmware", "before")
+  session.input("type ver\\n")
+  session.expect_serial("firmware", r"(?s)ver.*UEFI Interactive Shell v2.*Shell>", mark, 20)
+  wait_until(lambda: int(session.picture("differ", before, session.shot("firmware"))[1]) > 100,
+    "what was typed is seen", 5)
+
+
 @plan.test("Super with a number or Tab gives the focus, and the keys go there")
 def focus_keys(session):
   session.input("key 3 super") # Super+2: linux, second in the order of names
@@ -329,9 +369,8 @@ def stop_and_start(session):
   session.do("stop", "linux")
   session.expect_serial("linux", "^power$", mark, 15)
   session.expect_state("linux", "off", 30)
-  check("linux" not in session.windows(), "its window is still there")
+  wait_until(lambda: "linux" not in session.windows(), "its window goes", 5)
   same(session.guest("newer")["state"], "running", "the other guest")
-  mark = 0 # QEMU writes the file anew
   session.do("start", "linux")
   session.expect_state("linux", "running")
   card_is_up(session, "linux")
@@ -375,12 +414,33 @@ def unknown_guest(session):
     check("nobody" in errors, f"mullionctl {words[0]} does not name the guest: {errors!r}")
 
 
+@plan.test("the close button of the title asks the guest to power down")
+def close_button(session):
+  raise_window(session, "linux", 200, 100)
+  mark = session.mark("linux")
+  # The button's centre lies half a title's height from the right edge, above the picture.
+  session.input("click 987 87")
+  session.expect_serial("linux", "^power$", mark, 15)
+  session.expect_state("linux", "off", 30)
+
+
+@plan.test("an ordinary client has a window beside the guests'")
+def terminal(session):
+  session.do("start", "newer") # keeps a guest running for the test after this
+  before = session.shot(name="before")
+  session.input(f"key {KEY_ENTER} super")
+  wait_until(lambda: "foot" in program_names(), "Super+Return starts the terminal", 10)
+  wait_until(lambda: int(session.picture("differ", before, session.shot())[1]) > 10000,
+    "the terminal's window is shown", 10)
+
+
 @plan.test("Super+Shift+E leaves the session, and nothing of it remains")
 def leave(session):
   session.input(f"key {KEY_E} super shift")
   wait_until(lambda: session.process.poll() is not None, "mullion ends", 40)
   same(session.process.returncode, 0, "its status")
-  wait_until(lambda: not session.left_over(), f"all processes end", 10)
+  wait_until(lambda: not session.left_over(), "all processes end", 10)
+  wait_until(lambda: "foot" not in program_names(), "the terminal ends", 10)
   same(session.sockets(), [], "files in the runtime directory")
 
 

@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""Programs that are killed, and a QEMU that was started by hand.
+
+mulliond runs by itself here, as it does under systemd, so that compositors can come and go.
+"""
+import os
+import signal
+import subprocess
+import sys
+
+from session import Session, make_linux, qemu_lacks
+from tap import Plan, check, same, skip_all, wait_until
+
+BOOT_SECONDS = 90
+MODE = "640x480"
+
+plan = Plan()
+
+
+def configure(session):
+  kernel, initrd = make_linux("trixie")
+  append = "quiet console=tty0 mullion.card=0"
+  session.configure("mullion", "[mullion]\nvram = 32M\n[desktop]\noutput = 800x600\n")
+  session.configure("linux", f"""
+[guest]
+stop-timeout = 10s
+[gpu]
+vram = 8M
+mode = {MODE}
+[machine]
+memory = 256M
+cpus = 1
+firmware = bios
+kernel = {kernel}
+initrd = {initrd}
+append = {append}
+network = none
+extra = -serial file:{session.path('linux.serial')}
+""")
+  session.configure("by-hand", f"[gpu]\nvram = 8M\nmode = {MODE}\n[machine]\nvmm = external\n")
+  return [
+    "qemu-system-x86_64", "-M", "q35,memory-backend=mem", "-accel", "tcg", "-m", "256",
+    "-object", "memory-backend-memfd,id=mem,size=256M,share=on", "-nodefaults",
+    "-no-user-config", "-display", "none", "-vga", "none", "-kernel", kernel, "-initrd", initrd,
+    "-append", append, "-serial", f"file:{session.path('by-hand.serial')}",
+  ]
+
+
+def card_is_up(session, guest):
+  session.expect_serial(guest, "^card " + MODE, seconds=BOOT_SECONDS)
+  wait_until(lambda: not session.ctl("screenshot", guest, session.path(f"{guest}.png"))[0] and
+    session.picture("card", session.path(f"{guest}.png"))[0], f"'{guest}' shows its card", 10)
+
+
+@plan.test("a guest that was started before there was a screen shows its picture on it")
+def late_screen(session, qemu):
+  session.start("mulliond")
+  wait_until(lambda: not session.ctl("list")[0], "mulliond answers", 20)
+  session.do("start", "linux")
+  session.expect_serial("linux", "^card " + MODE, seconds=BOOT_SECONDS)
+  session.start()
+  wait_until(lambda: not session.ctl("windows")[0], "mullion answers", 20)
+  card_is_up(session, "linux")
+
+
+@plan.test("a guest outlives a compositor that is killed, and the next one shows it")
+def compositor_dies(session, qemu):
+  before = session.guest("linux")
+  session.process.kill()
+  session.process.wait()
+  wait_until(lambda: not session.guest("linux")["shown"], "mulliond sees that", 10)
+  session.start()
+  wait_until(lambda: not session.ctl("windows")[0], "mullion answers", 20)
+  card_is_up(session, "linux")
+  for key in ("devicePid", "vmmPid", "state"):
+    same(session.guest("linux")[key], before[key], key)
+
+
+@plan.test("a QEMU started by hand connects to an external guest's socket and is shown")
+def by_hand(session, qemu):
+  session.do("start", "by-hand")
+  gpu = '{"driver":"vfio-user-pci","socket":{"type":"unix","path":"%s"}}'
+  process = subprocess.Popen(qemu + ["-device", gpu % session.guest("by-hand")["socket"]],
+    stdin=subprocess.DEVNULL, start_new_session=True)
+  session.started.append(process)
+  card_is_up(session, "by-hand")
+  check(session.guest("by-hand")["connected"], "no VMM is connected")
+  process.kill()
+  process.wait()
+  wait_until(lambda: not session.guest("by-hand")["connected"], "the VMM is seen to be gone", 10)
+  session.do("kill", "by-hand")
+  same(session.guest("linux")["state"], "running", "the other guest")
+
+
+@plan.test("a guest whose QEMU is killed has failed, and leaves nothing")
+def qemu_dies(session, qemu):
+  os.kill(session.guest("linux")["vmmPid"], signal.SIGKILL)
+  session.expect_state("linux", "failed", 10)
+  check(session.guest("linux")["reason"], "no reason is given")
+  same(session.ask("vram")["slices"], [], "the slices in use")
+  wait_until(lambda: "mullion-device" not in session.left_over().values(), "its device ends", 5)
+  wait_until(lambda: "linux" not in session.windows(), "its window goes", 5)
+
+
+@plan.test("nothing of a guest outlives mulliond")
+def mulliond_dies(session, qemu):
+  session.do("start", "linux")
+  session.expect_state("linux", "running")
+  session.process.terminate()
+  same(session.process.wait(20), 0, "the status of mullion, which only leaves")
+  same(session.guest("linux")["state"], "running", "the guest of a session that was left")
+  session.started[0].kill()
+  session.started[0].wait()
+  wait_until(lambda: not session.left_over(), "all processes end", 10)
+
+
+def main():
+  lacking = qemu_lacks()
+  if lacking:
+    skip_all(lacking)
+  session = Session()
+  try:
+    qemu = configure(session)
+    return plan.run(session, qemu, on_failure=session.tails)
+  finally:
+    session.finish()
+
+
+if __name__ == "__main__":
+  signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+  sys.exit(1 if main() else 0)
