@@ -18,8 +18,7 @@
 struct bridge;
 
 struct bridge_ops {
-	/* Something changed that may be looked at now: the current scanout, one snapshot of
-	 * the registers. */
+	/* The current scanout, one snapshot of the registers. Asked for at each look. */
 	void (*get_scanout)(void *data, struct scanout *ret);
 	/* 256 entries of 0x00RRGGBB for SCANOUT_C8. */
 	void (*get_palette)(void *data, uint32_t palette[256]);

@@ -18,7 +18,8 @@ static void destroy_resource(struct wl_client *client, struct wl_resource *resou
 static void forget(struct wl_resource *resource) {
 	struct fake *fake = wl_resource_get_user_data(resource);
 	struct wl_resource **all[] = {&fake->surface, &fake->desktop, &fake->wm_base,
-		&fake->xdg_surface, &fake->toplevel, &fake->keyboard, &fake->pointer, &fake->frame};
+		&fake->xdg_surface, &fake->toplevel, &fake->seat, &fake->keyboard, &fake->pointer,
+		&fake->frame};
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		if (*all[i] == resource) {
 			*all[i] = NULL;
@@ -262,9 +263,10 @@ static const struct wl_seat_interface seat_requests = {
 };
 
 static void bind_seat(struct wl_client *client, void *data, uint32_t version, uint32_t id) {
-	struct wl_resource *seat =
-		make(data, client, &wl_seat_interface, version, id, &seat_requests);
-	wl_seat_send_capabilities(seat, WL_SEAT_CAPABILITY_POINTER | WL_SEAT_CAPABILITY_KEYBOARD);
+	struct fake *fake = data;
+	fake->seat = make(fake, client, &wl_seat_interface, version, id, &seat_requests);
+	wl_seat_send_capabilities(
+		fake->seat, WL_SEAT_CAPABILITY_POINTER | WL_SEAT_CAPABILITY_KEYBOARD);
 }
 
 /* The compositor itself */

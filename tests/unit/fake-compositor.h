@@ -31,7 +31,7 @@ struct fake {
 	struct wl_listener client_gone;
 
 	// Of the client; NULL where it has none.
-	struct wl_resource *surface, *desktop, *wm_base, *xdg_surface, *toplevel, *keyboard,
+	struct wl_resource *surface, *desktop, *wm_base, *xdg_surface, *toplevel, *seat, *keyboard,
 		*pointer;
 	char *title;
 
