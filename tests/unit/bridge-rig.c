@@ -1,0 +1,116 @@
+#include "bridge-rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "memfd.h"
+
+static void get_scanout(void *data, struct scanout *ret) {
+	*ret = ((struct rig *)data)->scanout;
+}
+
+static void get_palette(void *data, uint32_t palette[256]) {
+	memcpy(palette, ((struct rig *)data)->palette, 256 * sizeof(*palette));
+}
+
+static void take_input(void *data, const struct link_input *input) {
+	struct rig *rig = data;
+	rig->input = *input;
+	rig->inputs++;
+}
+
+static void count_look(void *data) {
+	((struct rig *)data)->looked++;
+}
+
+static void count_commit(void *data) {
+	((struct rig *)data)->committed++;
+}
+
+static const struct bridge_ops ops = {
+	.get_scanout = get_scanout,
+	.get_palette = get_palette,
+	.input = take_input,
+	.looked = count_look,
+	.committed = count_commit,
+};
+
+void rig_step(struct rig *rig) {
+	if (!rig->deaf) {
+		fake_run(&rig->fake);
+	}
+	assert_true(sd_event_run(rig->event, 500) >= 0);
+}
+
+void rig_spin(struct rig *rig, unsigned msec) {
+	uint64_t end = clock_usec() + msec * USEC_PER_MSEC;
+	while (clock_usec() < end) {
+		rig_step(rig);
+	}
+}
+
+void rig_set_mode(struct rig *rig, enum scanout_format format, uint32_t stride, uint64_t offset) {
+	assert_true(scanout_compute(
+		&rig->slice, format, RIG_WIDTH, RIG_HEIGHT, stride, offset, &rig->scanout));
+}
+
+void rig_init(struct rig *rig, const struct fake_options *options) {
+	*rig = (struct rig){0};
+	assert_true(sd_event_new(&rig->event) >= 0);
+	int fd = memfd_create_sealed("slice", RIG_SLICE_SIZE);
+	assert_int_equal(slice_init(&rig->slice, fd, 0, RIG_SLICE_SIZE, RIG_SLICE_SIZE), 0);
+	for (uint32_t i = 0; i < 2u << 20; i++) {
+		rig->slice.map[i] = (uint8_t)(i * 2654435761u >> 24);
+	}
+	rig_set_mode(rig, SCANOUT_XRGB8888, RIG_WIDTH * 4, 0);
+	fake_init(&rig->fake, options);
+	assert_int_equal(bridge_create(&rig->bridge, rig->event, &rig->slice, &ops, rig), 0);
+	assert_int_equal(bridge_connect(rig->bridge, fake_connect(&rig->fake)), 0);
+}
+
+void rig_finish(struct rig *rig) {
+	bridge_destroy(rig->bridge);
+	fake_finish(&rig->fake);
+	slice_finish(&rig->slice);
+	sd_event_unref(rig->event);
+}
+
+uint8_t *rig_guest_pixel(struct rig *rig, uint32_t x, uint32_t y) {
+	return rig->slice.map + rig->scanout.offset + (uint64_t)y * rig->scanout.stride +
+		x * scanout_format_bytes(rig->scanout.format);
+}
+
+uint8_t *rig_shown_row(struct rig *rig, uint32_t y) {
+	struct wl_shm_buffer *picture = fake_picture(&rig->fake);
+	return (uint8_t *)wl_shm_buffer_get_data(picture) +
+		(int64_t)y * wl_shm_buffer_get_stride(picture);
+}
+
+void rig_assert_picture(struct rig *rig, uint32_t format, uint32_t stride) {
+	struct wl_shm_buffer *picture = fake_picture(&rig->fake);
+	assert_non_null(picture);
+	assert_int_equal(wl_shm_buffer_get_format(picture), format);
+	assert_int_equal(wl_shm_buffer_get_width(picture), RIG_WIDTH);
+	assert_int_equal(wl_shm_buffer_get_height(picture), RIG_HEIGHT);
+	assert_int_equal(wl_shm_buffer_get_stride(picture), stride);
+}
+
+void rig_assert_damage(struct rig *rig, int32_t x, int32_t y, int32_t width, int32_t height) {
+	assert_int_equal(rig->fake.boxes_len, 1);
+	assert_int_equal(rig->fake.boxes[0].x, x);
+	assert_int_equal(rig->fake.boxes[0].y, y);
+	assert_int_equal(rig->fake.boxes[0].width, width);
+	assert_int_equal(rig->fake.boxes[0].height, height);
+}
+
+void rig_assert_zero_copy(struct rig *rig) {
+	uint32_t last = RIG_HEIGHT - 1;
+	size_t row = RIG_WIDTH * scanout_format_bytes(rig->scanout.format);
+	for (uint32_t y = 0; y < RIG_HEIGHT; y += last) {
+		memset(rig_guest_pixel(rig, 0, y), (int)(y + 3), row);
+		assert_memory_equal(rig_shown_row(rig, y), rig_guest_pixel(rig, 0, y), row);
+	}
+}
