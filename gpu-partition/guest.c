@@ -50,13 +50,6 @@ static void set_state(struct guest *guest, enum guest_state state) {
 	changed(guest);
 }
 
-/* The first reason stays: what comes after it is its consequence. */
-static void set_reason(struct guest *guest, const char *reason) {
-	if (guest->reason == NULL && reason != NULL) {
-		guest->reason = strdup(reason);
-	}
-}
-
 static void set_timer(struct guest *guest, uint64_t usec, sd_event_time_handler_t handler) {
 	guest->timer = sd_event_source_disable_unref(guest->timer);
 	if (sd_event_add_time_relative(
@@ -104,10 +97,11 @@ static int handle_terminate_timeout(sd_event_source *source, uint64_t usec, void
 
 /* Ends both processes; the state follows when they are gone. */
 static void end(struct guest *guest, const char *reason) {
-	set_reason(guest, reason);
 	if (guest->ending) {
 		return;
 	}
+	// Only the first reason counts: what comes after it is its consequence.
+	guest->reason = reason != NULL ? strdup(reason) : NULL;
 	guest->ending = true;
 	guest->step = STEP_NONE;
 	machine_kill(&guest->machine);
@@ -177,7 +171,7 @@ static void set_running(struct guest *guest) {
 
 static void handle_machine_running(void *data) {
 	struct guest *guest = data;
-	if (guest->state == GUEST_STARTING) {
+	if (guest->state == GUEST_STARTING && guest->lost == NULL) {
 		set_running(guest);
 	}
 }

@@ -3,15 +3,23 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-static int handle_notify(sd_event_source *source, void *data) {
+#include "clock.h"
+
+/* A hostile device can change something all the time: it is told no more often. */
+#define NOTIFY_INTERVAL_US (10 * USEC_PER_MSEC)
+
+static int handle_notify(sd_event_source *source, uint64_t usec, void *data) {
 	struct guests *guests = data;
+	guests->notified = clock_usec();
 	guests->changed(guests->data);
 	return 0;
 }
 
 static void handle_changed(void *data) {
 	struct guests *guests = data;
+	sd_event_source_set_time(guests->notify, guests->notified + NOTIFY_INTERVAL_US);
 	sd_event_source_set_enabled(guests->notify, SD_EVENT_ONESHOT);
 }
 
@@ -43,7 +51,8 @@ int guests_init(struct guests *guests, sd_event *event, struct config *config,
 	};
 	*config = (struct config){0};
 	vram_init(&guests->vram, guests->config.host.vram);
-	int error = sd_event_add_defer(event, &guests->notify, handle_notify, guests);
+	int error = sd_event_add_time(
+		event, &guests->notify, CLOCK_MONOTONIC, 0, 1, handle_notify, guests);
 	if (error >= 0) {
 		error = sd_event_source_set_enabled(guests->notify, SD_EVENT_OFF);
 	}

@@ -16,7 +16,8 @@ struct guests {
 	struct vram vram;
 	struct guest **list; // owned, len of them, in the order of names
 	size_t len;
-	sd_event_source *notify; // owned; changes of one turn are told once
+	sd_event_source *notify; // owned; changes of a short time are told once
+	uint64_t notified;       // us, when last
 	bool closing;            // no guest may start any more
 	void (*changed)(void *data);
 	void *data;

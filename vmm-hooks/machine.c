@@ -36,14 +36,17 @@ static void keep_error(struct machine *machine, const char *untrusted_line) {
 }
 
 static void take_error_lines(struct machine *machine) {
-	static struct log_limit limit;
 	const char *line;
 	size_t length;
 	while ((line = lines_next(&machine->error_lines, &length)) != NULL) {
-		if (length > 0) {
+		if (length == 0) {
+			continue;
+		}
+		log_limited(&machine->errors_limit, LOG_LEVEL_WARNING, "guest '%s': QEMU: %s",
+			machine->name, line);
+		// A warning is never why QEMU ends.
+		if (strstr(line, "warning: ") == NULL) {
 			keep_error(machine, line);
-			log_limited(&limit, LOG_LEVEL_WARNING, "guest '%s': QEMU: %s",
-				machine->name, machine->last_error);
 		}
 	}
 }
@@ -120,20 +123,20 @@ static bool by_guest(sd_json_variant *untrusted_data) {
 }
 
 static void handle_event(void *data, const char *name, sd_json_variant *untrusted_data) {
-	static struct log_limit limit;
 	struct machine *machine = data;
+	struct log_limit *limit = &machine->events_limit;
 	if (strcmp(name, "RESET") == 0) {
 		ask_pci(machine);
 	} else if (strcmp(name, "RESUME") == 0) {
 		set_running(machine);
 	} else if (strcmp(name, "STOP") == 0) {
 		machine->paused = true;
-		log_limited(&limit, LOG_LEVEL_INFO, "guest '%s': paused by QEMU", machine->name);
+		log_limited(limit, LOG_LEVEL_INFO, "guest '%s': paused by QEMU", machine->name);
 		machine->ops->changed(machine->data);
 	} else if (strcmp(name, "SHUTDOWN") == 0 && by_guest(untrusted_data)) {
-		log_limited(&limit, LOG_LEVEL_INFO, "guest '%s': powered off", machine->name);
+		log_limited(limit, LOG_LEVEL_INFO, "guest '%s': powered off", machine->name);
 	} else if (strcmp(name, "GUEST_PANICKED") == 0) {
-		log_limited(&limit, LOG_LEVEL_WARNING, "guest '%s': its system has panicked",
+		log_limited(limit, LOG_LEVEL_WARNING, "guest '%s': its system has panicked",
 			machine->name);
 	}
 }

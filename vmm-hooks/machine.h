@@ -7,6 +7,7 @@
 
 #include "config.h"
 #include "input.h"
+#include "log.h"
 #include "process.h"
 #include "qemu-check.h"
 #include "qmp-lines.h"
@@ -44,7 +45,8 @@ struct machine {
 	sd_event_source *errors_source;    // owned
 	struct lines error_lines;
 	char last_error[MACHINE_LINE_MAX]; // printable
-	const char *name;                  // borrowed: the guest's
+	struct log_limit errors_limit, events_limit;
+	const char *name; // borrowed: the guest's
 	const struct machine_ops *ops;
 	void *data;
 };

@@ -1,0 +1,91 @@
+/*
+ * Stands in for mullion-device in test-guest. What it does follows from the name of the
+ * guest in LINK_SETUP; see behave().
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "device-link.h"
+#include "device-state.h"
+#include "fd.h"
+
+static struct link_message receive(int *fds) {
+	struct link_message message = {0};
+	size_t n;
+	struct pollfd link = {.fd = LINK_DEVICE_FD, .events = POLLIN};
+	poll(&link, 1, -1);
+	if (link_receive(LINK_DEVICE_FD, &message, fds, &n) != 1) {
+		exit(0);
+	}
+	return message;
+}
+
+/* Leaves in its state what the test wants to see of its memory. */
+static void fill_state(const struct link_setup *setup, int slice, int state) {
+	struct stat status;
+	struct device_state *map =
+		mmap(NULL, DEVICE_STATE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, state, 0);
+	if (map == MAP_FAILED || fstat(slice, &status) < 0) {
+		exit(9);
+	}
+	map->looks = (uint64_t)status.st_size;
+	map->commits = status.st_ino;
+	map->resets = setup->slice_base;
+	map->traps[TRAP_VRAM] = UINT64_MAX;
+	map->size = sizeof(*map);
+	map->version = DEVICE_STATE_VERSION;
+	map->magic = DEVICE_STATE_MAGIC;
+}
+
+static void send_vmm(bool connected) {
+	struct link_message message = {.type = LINK_VMM, .vmm.connected = connected};
+	link_send(LINK_DEVICE_FD, &message, NULL, 0);
+}
+
+static void behave(const char *name) {
+	if (strcmp(name, "dies") == 0) {
+		exit(3);
+	} else if (strcmp(name, "crashes") == 0) {
+		raise(SIGKILL);
+	} else if (strcmp(name, "garbage") == 0) {
+		send(LINK_DEVICE_FD, "garbage garbage", 15, 0);
+	} else if (strcmp(name, "hangs-up") == 0) {
+		signal(SIGTERM, SIG_IGN);
+		shutdown(LINK_DEVICE_FD, SHUT_RDWR);
+		for (;;) {
+			pause();
+		}
+	} else if (strcmp(name, "deaf") == 0) {
+		signal(SIGTERM, SIG_IGN);
+	} else if (strcmp(name, "floods") == 0) {
+		for (bool connected = true;; connected = !connected) {
+			send_vmm(connected);
+		}
+	}
+}
+
+int main(void) {
+	int fds[FD_MAX];
+	struct link_message message = receive(fds);
+	if (message.type != LINK_SETUP) {
+		return 8;
+	}
+	fill_state(&message.setup, fds[1], fds[2]);
+	behave(message.setup.name);
+	send_vmm(true);
+	for (;;) {
+		message = receive(fds);
+		if (message.type == LINK_DISPLAY) {
+			send(fds[0], "shown", 5, MSG_NOSIGNAL);
+			close(fds[0]);
+		}
+	}
+}

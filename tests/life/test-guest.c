@@ -1,0 +1,414 @@
+/* A guest's life, with stand-ins for mullion-device and QEMU that misbehave as told. */
+#include "guests.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "clock.h"
+#include "fd.h"
+#include "guest-json.h"
+
+#define MIB (UINT64_C(1) << 20)
+#define PATIENCE_US (20 * USEC_PER_SEC)
+
+static char directory[] = "/tmp/test-guest-XXXXXX";
+static char qemu[4096 + 16];
+
+struct fixture {
+	sd_event *event;
+	struct guests guests;
+	struct guest *guest; // the first
+	unsigned changes;
+};
+
+static int prepare(void **state) {
+	sigset_t child;
+	char self[4096] = "";
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &child, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0 || mkdtemp(directory) == NULL) {
+		return -1;
+	}
+	snprintf(qemu, sizeof(qemu), "%s/fake-qemu", dirname(self));
+	return setenv("MULLION_RUNTIME_DIR", directory, 1);
+}
+
+static int clean_up(void **state) {
+	char command[128];
+	snprintf(command, sizeof(command), "rm -rf %s", directory);
+	return system(command);
+}
+
+static void on_changed(void *data) {
+	struct fixture *fixture = data;
+	fixture->changes++;
+}
+
+static void fill_guest(struct config_guest *guest, const char *name, enum config_vmm vmm) {
+	*guest = (struct config_guest){
+		.name = strdup(name),
+		.file = strdup("guests/x.ini"),
+		.title = strdup(name),
+		.number = 1,
+		.stop_timeout = 100 * USEC_PER_MSEC,
+		.vram = 4 * MIB,
+		.aperture = 2 * MIB,
+		.width = 640,
+		.height = 480,
+		.refresh = 60000,
+		.vmm = vmm,
+		.qemu = strdup(qemu),
+		.memory = 16 * MIB,
+		.cpus = 1,
+		.accel = CONFIG_ACCEL_TCG,
+		.firmware = CONFIG_FIRMWARE_BIOS,
+		.network = CONFIG_NETWORK_NONE,
+	};
+}
+
+static void setup(
+	struct fixture *fixture, const char *first, const char *second, enum config_vmm vmm) {
+	struct config config = {.host.vram = 8 * MIB};
+	*fixture = (struct fixture){0};
+	config.guests_len = second != NULL ? 2 : 1;
+	config.guests = calloc(config.guests_len, sizeof(config.guests[0]));
+	fill_guest(&config.guests[0], first, vmm);
+	if (second != NULL) {
+		fill_guest(&config.guests[1], second, vmm);
+	}
+	assert_return_code(sd_event_new(&fixture->event), 0);
+	assert_int_equal(
+		guests_init(&fixture->guests, fixture->event, &config, on_changed, fixture), 0);
+	fixture->guest = fixture->guests.list[0];
+}
+
+static void teardown(struct fixture *fixture) {
+	guests_finish(&fixture->guests);
+	sd_event_unref(fixture->event);
+}
+
+static void run_until(struct fixture *fixture, const struct guest *guest, enum guest_state state) {
+	for (uint64_t end = clock_usec() + PATIENCE_US; guest->state != state;) {
+		assert_true(clock_usec() < end);
+		assert_return_code(sd_event_run(fixture->event, 100 * USEC_PER_MSEC), 0);
+	}
+}
+
+static void start(struct fixture *fixture) {
+	guest_start(fixture->guest);
+	run_until(fixture, fixture->guest, GUEST_RUNNING);
+}
+
+static void assert_nothing_left(const struct fixture *fixture) {
+	const struct guest *guest = fixture->guest;
+	assert_int_equal(guest->gpu.process.pid, 0);
+	assert_int_equal(guest->machine.process.pid, 0);
+	assert_int_equal(guest->gpu.limit, 0);
+	assert_int_equal(fixture->guests.vram.len, 0);
+	char path[128];
+	snprintf(path, sizeof(path), "%s/guests/%s/gpu.sock", directory, guest->config->name);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
+static void assert_reason(const struct fixture *fixture, const char *words) {
+	assert_non_null(fixture->guest->reason);
+	if (strstr(fixture->guest->reason, words) == NULL) {
+		fail_msg("'%s' does not say '%s'", fixture->guest->reason, words);
+	}
+}
+
+static void a_guest_starts_and_is_killed_at_once(void **state) {
+	struct fixture f;
+	setup(&f, "obeys", NULL, CONFIG_VMM_QEMU);
+	start(&f);
+	assert_int_equal(f.guests.vram.len, 1);
+	guest_kill(f.guest);
+	run_until(&f, f.guest, GUEST_OFF);
+	assert_null(f.guest->reason);
+	assert_nothing_left(&f);
+	assert_true(f.changes > 0);
+	start(&f);
+	teardown(&f);
+}
+
+static void power_down_is_enough_for_a_guest_that_obeys(void **state) {
+	struct fixture f;
+	setup(&f, "obeys", NULL, CONFIG_VMM_QEMU);
+	start(&f);
+	guest_stop(f.guest);
+	assert_int_equal(f.guest->state, GUEST_STOPPING);
+	run_until(&f, f.guest, GUEST_OFF);
+	assert_int_equal(f.guest->step, 0);
+	assert_nothing_left(&f);
+	teardown(&f);
+}
+
+/* How long stopping takes, in steps of the guest's time-out. */
+static uint64_t stopping_steps(const char *name) {
+	struct fixture f;
+	setup(&f, name, NULL, CONFIG_VMM_QEMU);
+	start(&f);
+	uint64_t begin = clock_usec();
+	guest_stop(f.guest);
+	guest_stop(f.guest);
+	run_until(&f, f.guest, GUEST_OFF);
+	uint64_t took = clock_usec() - begin;
+	assert_null(f.guest->reason);
+	assert_nothing_left(&f);
+	teardown(&f);
+	return took / (100 * USEC_PER_MSEC);
+}
+
+static void a_guest_without_a_power_button_is_told_to_quit(void **state) {
+	assert_in_range(stopping_steps("stubborn"), 1, 20);
+}
+
+static void a_guest_that_does_not_quit_is_killed(void **state) {
+	assert_in_range(stopping_steps("hung"), 2, 30);
+}
+
+static void a_power_off_from_inside_is_no_failure(void **state) {
+	struct fixture f;
+	setup(&f, "powers-off", NULL, CONFIG_VMM_QEMU);
+	start(&f);
+	run_until(&f, f.guest, GUEST_OFF);
+	assert_null(f.guest->reason);
+	assert_nothing_left(&f);
+	teardown(&f);
+}
+
+static void what_fails_says_why_and_leaves_nothing(void **state) {
+	static const struct {
+		const char *name;
+		enum config_vmm vmm;
+		const char *words;
+	} cases[] = {
+		{"never-starts", CONFIG_VMM_QEMU, "status 1: qemu: no such machine"},
+		{"breaks", CONFIG_VMM_QEMU, "status 1: it broke"},
+		{"raves", CONFIG_VMM_QEMU, "no QMP message"},
+		{"dies", CONFIG_VMM_QEMU, "(mullion-device) exited with status 3"},
+		{"dies", CONFIG_VMM_EXTERNAL, "(mullion-device) exited with status 3"},
+		{"crashes", CONFIG_VMM_QEMU, "(mullion-device) was killed by signal 9"},
+		{"garbage", CONFIG_VMM_QEMU, "broke the link's protocol"},
+		{"hangs-up", CONFIG_VMM_EXTERNAL, "closed the link"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fixture f;
+		setup(&f, cases[i].name, NULL, cases[i].vmm);
+		guest_start(f.guest);
+		run_until(&f, f.guest, GUEST_FAILED);
+		assert_reason(&f, cases[i].words);
+		assert_nothing_left(&f);
+		teardown(&f);
+	}
+}
+
+static void a_refused_start_is_off_with_its_reason(void **state) {
+	struct fixture f;
+	setup(&f, "obeys", NULL, CONFIG_VMM_QEMU);
+	struct config_guest *config = &f.guests.config.guests[0];
+	config->disk = strdup("/nowhere/disk");
+	guest_start(f.guest);
+	run_until(&f, f.guest, GUEST_OFF);
+	assert_reason(&f, "/nowhere/disk");
+	config->disk[0] = '\0';
+	config->vram = 9 * MIB;
+	guest_start(f.guest);
+	run_until(&f, f.guest, GUEST_OFF);
+	assert_reason(&f, "does not fit into the VRAM map (8 MiB: free 0 to 8 MiB)");
+	config->vram = 4 * MIB;
+	config->extra = strdup("'");
+	guest_start(f.guest);
+	run_until(&f, f.guest, GUEST_OFF);
+	assert_reason(&f, "quote");
+	assert_nothing_left(&f);
+	config->extra[0] = '\0';
+	start(&f);
+	assert_null(f.guest->reason);
+	teardown(&f);
+}
+
+static void a_start_can_be_killed_in_the_middle(void **state) {
+	for (unsigned turns = 0; turns < 12; turns++) {
+		struct fixture f;
+		setup(&f, "obeys", NULL, CONFIG_VMM_QEMU);
+		guest_start(f.guest);
+		for (unsigned i = 0; i < turns; i++) {
+			sd_event_run(f.event, 10 * USEC_PER_MSEC);
+		}
+		guest_kill(f.guest);
+		run_until(&f, f.guest, GUEST_OFF);
+		assert_nothing_left(&f);
+		teardown(&f);
+	}
+}
+
+static void each_device_gets_memory_of_its_own(void **state) {
+	struct fixture f;
+	struct device_state first, second;
+	setup(&f, "one", "two", CONFIG_VMM_EXTERNAL);
+	guest_start(f.guest);
+	guest_start(f.guests.list[1]);
+	for (uint64_t end = clock_usec() + PATIENCE_US; !gpu_read_state(&f.guest->gpu, &first) ||
+		!gpu_read_state(&f.guests.list[1]->gpu, &second);) {
+		assert_true(clock_usec() < end);
+		sd_event_run(f.event, USEC_PER_MSEC);
+	}
+	// The device says in these counters what it was given.
+	assert_int_equal(first.looks, 4 * MIB);
+	assert_int_equal(first.resets, 0);
+	assert_int_equal(second.resets, 4 * MIB);
+	assert_int_not_equal(first.commits, second.commits);
+	teardown(&f);
+}
+
+static void hostile_counters_become_json(void **state) {
+	struct fixture f;
+	struct device_state device;
+	sd_json_variant *json = NULL;
+	setup(&f, "one", NULL, CONFIG_VMM_EXTERNAL);
+	assert_int_equal(guest_traps_to_json(f.guest, &json), -ENODATA);
+	guest_start(f.guest);
+	for (uint64_t end = clock_usec() + PATIENCE_US; !gpu_read_state(&f.guest->gpu, &device);) {
+		assert_true(clock_usec() < end);
+		sd_event_run(f.event, USEC_PER_MSEC);
+	}
+	assert_int_equal(guest_traps_to_json(f.guest, &json), 0);
+	sd_json_variant *trap =
+		sd_json_variant_by_index(sd_json_variant_by_key(json, "traps"), TRAP_VRAM);
+	assert_int_equal(
+		sd_json_variant_unsigned(sd_json_variant_by_key(trap, "count")), INT64_MAX);
+	sd_json_variant_unref(json);
+	teardown(&f);
+}
+
+static void a_flooding_device_delays_nobody(void **state) {
+	struct fixture f;
+	setup(&f, "floods", "obeys", CONFIG_VMM_EXTERNAL);
+	guest_start(f.guest);
+	guest_start(f.guests.list[1]);
+	uint64_t begin = clock_usec();
+	unsigned turns = 0;
+	for (; clock_usec() < begin + 500 * USEC_PER_MSEC; turns++) {
+		sd_event_run(f.event, 10 * USEC_PER_MSEC);
+	}
+	assert_true(turns < 5000);
+	assert_true(f.changes < 100);
+	assert_true(f.guests.list[1]->gpu.connected);
+	guest_kill(f.guest);
+	run_until(&f, f.guest, GUEST_OFF);
+	teardown(&f);
+}
+
+static void a_device_that_ignores_its_end_is_killed(void **state) {
+	struct fixture f;
+	setup(&f, "deaf", NULL, CONFIG_VMM_EXTERNAL);
+	start(&f);
+	while (!f.guest->gpu.connected) {
+		sd_event_run(f.event, USEC_PER_MSEC);
+	}
+	guest_stop(f.guest);
+	run_until(&f, f.guest, GUEST_OFF);
+	assert_nothing_left(&f);
+	teardown(&f);
+}
+
+/* Shows the guest to a viewer; returns this end of the display. */
+static int show(struct fixture *f, pid_t viewer) {
+	int pair[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(guest_show(f->guest, pair[1], pidfd_open(viewer, 0)), 0);
+	close(pair[1]);
+	return pair[0];
+}
+
+static void a_display_is_passed_on_now_or_when_there_is_a_gpu(void **state) {
+	for (unsigned early = 0; early < 2; early++) {
+		struct fixture f;
+		char text[8] = "";
+		setup(&f, "obeys", NULL, CONFIG_VMM_QEMU);
+		guest_start(f.guest);
+		int display = early ? show(&f, getpid()) : -1;
+		run_until(&f, f.guest, GUEST_RUNNING);
+		display = early ? display : show(&f, getpid());
+		assert_int_equal(read(display, text, 5), 5);
+		assert_string_equal(text, "shown");
+		assert_true(gpu_shown(&f.guest->gpu));
+		close(display);
+		teardown(&f);
+	}
+}
+
+static void a_display_is_gone_with_its_viewer(void **state) {
+	struct fixture f;
+	setup(&f, "obeys", NULL, CONFIG_VMM_QEMU);
+	start(&f);
+	pid_t viewer = fork();
+	if (viewer == 0) {
+		pause();
+		_exit(0);
+	}
+	close(show(&f, viewer));
+	assert_true(gpu_shown(&f.guest->gpu));
+	kill(viewer, SIGKILL);
+	for (uint64_t end = clock_usec() + PATIENCE_US; gpu_shown(&f.guest->gpu);) {
+		assert_true(clock_usec() < end);
+		sd_event_run(f.event, USEC_PER_MSEC);
+	}
+	assert_int_equal(f.guest->state, GUEST_RUNNING);
+	teardown(&f);
+}
+
+static void guests_that_start_together_lie_in_their_order(void **state) {
+	struct fixture f;
+	setup(&f, "a", "b", CONFIG_VMM_QEMU);
+	f.guests.config.guests[0].autostart = f.guests.config.guests[1].autostart = true;
+	guests_autostart(&f.guests);
+	run_until(&f, f.guest, GUEST_RUNNING);
+	run_until(&f, f.guests.list[1], GUEST_RUNNING);
+	assert_int_equal(f.guest->gpu.base, 0);
+	assert_int_equal(f.guests.list[1]->gpu.base, 4 * MIB);
+	assert_string_equal(f.guest->machine.pci_address, "00:10.0");
+	guests_stop_all(&f.guests);
+	while (!guests_are_off(&f.guests)) {
+		sd_event_run(f.event, 100 * USEC_PER_MSEC);
+	}
+	assert_int_equal(f.guests.vram.len, 0);
+	teardown(&f);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_guest_starts_and_is_killed_at_once),
+		cmocka_unit_test(power_down_is_enough_for_a_guest_that_obeys),
+		cmocka_unit_test(a_guest_without_a_power_button_is_told_to_quit),
+		cmocka_unit_test(a_guest_that_does_not_quit_is_killed),
+		cmocka_unit_test(a_power_off_from_inside_is_no_failure),
+		cmocka_unit_test(what_fails_says_why_and_leaves_nothing),
+		cmocka_unit_test(a_refused_start_is_off_with_its_reason),
+		cmocka_unit_test(a_start_can_be_killed_in_the_middle),
+		cmocka_unit_test(each_device_gets_memory_of_its_own),
+		cmocka_unit_test(hostile_counters_become_json),
+		cmocka_unit_test(a_flooding_device_delays_nobody),
+		cmocka_unit_test(a_device_that_ignores_its_end_is_killed),
+		cmocka_unit_test(a_display_is_passed_on_now_or_when_there_is_a_gpu),
+		cmocka_unit_test(a_display_is_gone_with_its_viewer),
+		cmocka_unit_test(guests_that_start_together_lie_in_their_order),
+	};
+	return cmocka_run_group_tests(tests, prepare, clean_up);
+}
