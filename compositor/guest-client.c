@@ -165,8 +165,6 @@ bool guest_client_global_filter(
 		"wl_shm",
 		"wl_seat",
 		"wp_presentation",
-		"wp_viewporter",
-		"wp_single_pixel_buffer_manager_v1",
 	};
 	struct server *server = data;
 	bool of_guests = guest_desktop_is_global(server->guest_desktop, global);

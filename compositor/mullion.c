@@ -27,8 +27,15 @@ static void log_config_error(void *data, const char *message) {
 }
 
 static void log_wlroots(enum wlr_log_importance importance, const char *format, va_list args) {
-	enum log_level level = importance == WLR_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_DEBUG;
-	log_writev(level, format, args);
+	// A guest's device can cause some of these errors as often as it likes.
+	static struct log_limit limit;
+	if (importance != WLR_ERROR) {
+		log_writev(LOG_LEVEL_DEBUG, format, args);
+		return;
+	}
+	char line[512];
+	vsnprintf(line, sizeof(line), format, args);
+	log_limited(&limit, LOG_LEVEL_ERROR, "%s", line);
 }
 
 /* From the configuration, or MULLION_LOG. */

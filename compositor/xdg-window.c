@@ -108,6 +108,30 @@ static void update_title(struct xdg_window *window) {
 	frame_set_title(&window->base.frame, title, NULL);
 }
 
+static void set_maximized(struct xdg_window *window, bool maximized) {
+	struct window *base = &window->base;
+	const struct frame_style *style = &base->server->frame_style;
+	struct output *output = window_output(base);
+	struct wlr_box area;
+	if (window->maximized == maximized || output == NULL || !output_box(output, &area)) {
+		return;
+	}
+	window->maximized = maximized;
+	wlr_xdg_toplevel_set_maximized(window->toplevel, maximized);
+	struct wlr_box box = window->restored;
+	if (maximized) {
+		window->restored = base->box;
+		box = (struct wlr_box){
+			.x = area.x + style->border,
+			.y = area.y + style->title,
+			.width = area.width - 2 * style->border,
+			.height = area.height - style->title - style->border,
+		};
+	}
+	window_move(base, box.x, box.y);
+	window_resize(base, box, WLR_EDGE_NONE);
+}
+
 static void handle_map(struct wl_listener *listener, void *data) {
 	struct xdg_window *window = wl_container_of(listener, window, map);
 	struct server *server = window->base.server;
@@ -121,6 +145,8 @@ static void handle_map(struct wl_listener *listener, void *data) {
 	window_map(&window->base, !alone);
 	if (window->toplevel->requested.fullscreen && !alone) {
 		window_set_fullscreen(&window->base, output);
+	} else if (window->toplevel->requested.maximized) {
+		set_maximized(window, true);
 	}
 }
 
@@ -169,30 +195,6 @@ static void handle_request_resize(struct wl_listener *listener, void *data) {
 		wlr_seat_validate_pointer_grab_serial(seat->wlr, NULL, event->serial)) {
 		pointer_begin_resize(&seat->pointer, &window->base, event->edges);
 	}
-}
-
-static void set_maximized(struct xdg_window *window, bool maximized) {
-	struct window *base = &window->base;
-	const struct frame_style *style = &base->server->frame_style;
-	struct output *output = window_output(base);
-	struct wlr_box area;
-	if (window->maximized == maximized || output == NULL || !output_box(output, &area)) {
-		return;
-	}
-	window->maximized = maximized;
-	wlr_xdg_toplevel_set_maximized(window->toplevel, maximized);
-	struct wlr_box box = window->restored;
-	if (maximized) {
-		window->restored = base->box;
-		box = (struct wlr_box){
-			.x = area.x + style->border,
-			.y = area.y + style->title,
-			.width = area.width - 2 * style->border,
-			.height = area.height - style->title - style->border,
-		};
-	}
-	window_move(base, box.x, box.y);
-	window_resize(base, box, WLR_EDGE_NONE);
 }
 
 static void handle_request_maximize(struct wl_listener *listener, void *data) {
