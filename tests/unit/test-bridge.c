@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "convert.h"
 #include "mullion-guest-v1-protocol.h"
 
 static const struct fake_options usual;
@@ -335,6 +336,56 @@ static void a_hidden_guest_is_kept_up_to_date_with_one_frame_callback(void **sta
 	rig_finish(&rig);
 }
 
+/* Every pixel that the compositor can read is the guest's, or its conversion. */
+static void assert_same_picture(struct rig *rig) {
+	const struct scanout *scanout = &rig->scanout;
+	struct wl_shm_buffer *picture = fake_picture(&rig->fake);
+	assert_int_equal(wl_shm_buffer_get_width(picture), scanout->width);
+	assert_int_equal(wl_shm_buffer_get_height(picture), scanout->height);
+	uint32_t format = wl_shm_buffer_get_format(picture);
+	bool direct = format != WL_SHM_FORMAT_XRGB8888 ||
+		wl_shm_buffer_get_stride(picture) == (int32_t)scanout->stride;
+	size_t row = (size_t)scanout->width *
+		(format == WL_SHM_FORMAT_XRGB8888 ? 4 : scanout_format_bytes(scanout->format));
+	uint32_t converted[512];
+	for (uint32_t y = 0; y < scanout->height; y++) {
+		const uint8_t *guest = rig_guest_pixel(rig, 0, y), *shown = rig_shown_row(rig, y);
+		convert_row(scanout->format, rig->palette, guest, converted, scanout->width);
+		if (memcmp(shown, converted, row) != 0 &&
+			(!direct || memcmp(shown, guest, row) != 0)) {
+			fail_msg("%ux%u, format %d, stride %u, offset %llu: row %u", scanout->width,
+				scanout->height, scanout->format, scanout->stride,
+				(unsigned long long)scanout->offset, y);
+		}
+	}
+}
+
+static void any_mode_is_shown_as_it_is(void **state) {
+	struct rig rig;
+	rig_init(&rig, &usual);
+	srand(11);
+	for (uint32_t i = 0; i < 256; i++) {
+		rig.palette[i] = (uint32_t)rand() & 0xffffff;
+	}
+	RIG_UNTIL(&rig, rig.fake.commits == 1);
+	for (int round = 0; round < 40; round++) {
+		enum scanout_format format = SCANOUT_C8 + (enum scanout_format)(rand() % 5);
+		uint32_t width = 1 + (uint32_t)rand() % 512, height = 1 + (uint32_t)rand() % 300;
+		uint32_t stride = width * scanout_format_bytes(format) + (uint32_t)rand() % 9;
+		assert_true(scanout_compute(&rig.slice, format, width, height, stride,
+			(uint64_t)rand() % (1 << 20), &rig.scanout));
+		unsigned commits = rig.fake.commits;
+		bridge_scanout_changed(rig.bridge);
+		RIG_UNTIL(&rig, rig.fake.commits > commits);
+		assert_same_picture(&rig);
+		commits = rig.fake.commits;
+		++*rig_guest_pixel(&rig, width - 1, height - 1);
+		RIG_UNTIL(&rig, rig.fake.commits > commits);
+		assert_same_picture(&rig);
+	}
+	rig_finish(&rig);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_slice_itself_is_shown),
@@ -353,6 +404,7 @@ int main(void) {
 		cmocka_unit_test(a_buffer_that_is_not_released_is_not_written),
 		cmocka_unit_test(a_display_that_is_off_is_black_in_its_last_size),
 		cmocka_unit_test(a_mode_too_large_to_convert_keeps_the_last_picture),
+		cmocka_unit_test(any_mode_is_shown_as_it_is),
 		cmocka_unit_test(a_hidden_guest_is_shown_at_once_when_it_is_seen_again),
 		cmocka_unit_test(a_hidden_guest_is_kept_up_to_date_with_one_frame_callback),
 	};
