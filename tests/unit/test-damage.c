@@ -237,7 +237,8 @@ static void no_change_is_lost_while_the_guest_draws(void **state) {
 
 static void sizes_out_of_range_are_refused(void **state) {
 	struct damage damage;
-	assert_false(damage_init(&damage, DAMAGE_WIDTH_MAX + 1, 1, 4));
+	assert_false(damage_init(&damage, DAMAGE_SIZE_MAX + 1, 1, 4));
+	assert_false(damage_init(&damage, 1, DAMAGE_SIZE_MAX + 1, 4));
 	damage_finish(&damage);
 }
 
