@@ -31,8 +31,10 @@ struct call {
 };
 
 struct host_varlink {
-	sd_varlink_server *server; // owned
-	struct guests *guests;     // borrowed
+	sd_varlink_server *server;          // owned
+	struct guests *guests;              // borrowed
+	sd_varlink *links[CONNECTIONS_MAX]; // borrowed from the server
+	size_t links_len;
 	struct call calls[CALLS_MAX];
 	size_t calls_len;
 	void (*stop)(void *data);
@@ -331,7 +333,15 @@ void host_varlink_changed(struct host_varlink *host) {
 }
 
 static int handle_connect(sd_varlink_server *server, sd_varlink *link, void *data) {
-	return sd_varlink_set_allow_fd_passing_input(link, 1);
+	struct host_varlink *host = data;
+	if (host->links_len == CONNECTIONS_MAX) {
+		return -EBUSY;
+	}
+	int error = sd_varlink_set_allow_fd_passing_input(link, 1);
+	if (error >= 0) {
+		host->links[host->links_len++] = link;
+	}
+	return error;
 }
 
 static void handle_disconnect(sd_varlink_server *server, sd_varlink *link, void *data) {
@@ -339,6 +349,12 @@ static void handle_disconnect(sd_varlink_server *server, sd_varlink *link, void 
 	for (size_t i = host->calls_len; i-- > 0;) {
 		if (host->calls[i].link == link) {
 			drop_call(host, i);
+		}
+	}
+	for (size_t i = 0; i < host->links_len; i++) {
+		if (host->links[i] == link) {
+			host->links[i] = host->links[--host->links_len];
+			break;
 		}
 	}
 }
@@ -410,9 +426,9 @@ void host_varlink_destroy(struct host_varlink *host) {
 	if (host == NULL) {
 		return;
 	}
-	// Called last: nobody hears a disconnection any more.
-	while (host->calls_len > 0) {
-		drop_call(host, host->calls_len - 1);
+	while (host->links_len > 0) {
+		// Takes the calls of the connection with it.
+		sd_varlink_close(host->links[--host->links_len]);
 	}
 	sd_varlink_server_unref(host->server);
 	free(host);

@@ -22,17 +22,23 @@
 #define ERROR_LINES_MAX 4096 // bytes of one line of QEMU's standard error
 #define LAST_READS 64        // of standard error, after QEMU's end
 
-/* QEMU's text goes into logs and JSON: printable ASCII, and no longer than a line. The
- * argument in JSON that an error begins with says nothing to the user. */
+/*
+ * Keeps a line as the reason of QEMU's end. It goes into logs and JSON: printable ASCII,
+ * of bounded length, without the JSON argument that it may begin with, which says nothing
+ * to the user. A failed start may have several lines, later on the last one counts.
+ */
 static void keep_error(struct machine *machine, const char *untrusted_line) {
-	size_t i = 0;
 	const char *argument = strstr(untrusted_line, "}: ");
-	untrusted_line = argument != NULL ? argument + 3 : untrusted_line;
-	for (; untrusted_line[i] != '\0' && i + 1 < sizeof(machine->last_error); i++) {
-		char c = untrusted_line[i];
-		machine->last_error[i] = c >= 0x20 && c < 0x7f ? c : '?';
+	const char *c = argument != NULL ? argument + 3 : untrusted_line;
+	size_t length = machine->running ? 0 : strlen(machine->last_error);
+	if (length > 0 && length + 2 < sizeof(machine->last_error)) {
+		machine->last_error[length++] = ';';
+		machine->last_error[length++] = ' ';
 	}
-	machine->last_error[i] = '\0';
+	for (; *c != '\0' && length + 1 < sizeof(machine->last_error); c++) {
+		machine->last_error[length++] = *c >= 0x20 && *c < 0x7f ? *c : '?';
+	}
+	machine->last_error[length] = '\0';
 }
 
 static void take_error_lines(struct machine *machine) {
@@ -42,8 +48,10 @@ static void take_error_lines(struct machine *machine) {
 		if (length == 0) {
 			continue;
 		}
-		log_limited(&machine->errors_limit, LOG_LEVEL_WARNING, "guest '%s': QEMU: %s",
-			machine->name, line);
+		// While it starts, the reason of a failure says the same.
+		log_limited(&machine->errors_limit,
+			machine->running ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG,
+			"guest '%s': QEMU: %s", machine->name, line);
 		// A warning is never why QEMU ends.
 		if (strstr(line, "warning: ") == NULL) {
 			keep_error(machine, line);
