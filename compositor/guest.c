@@ -93,7 +93,8 @@ static int handle_retry(void *data) {
 /* Gives its device a display of ours; a device that keeps losing it gets it more slowly. */
 static void present(struct guest *guest) {
 	struct server *server = guest->server;
-	if (guest->state != GUEST_RUNNING || guest->client != NULL || guest->retry != NULL || server->leaving) {
+	if (guest->state != GUEST_RUNNING || guest->client != NULL || guest->retry != NULL ||
+		server->leaving) {
 		return;
 	}
 	uint64_t now = clock_usec();

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -15,18 +14,16 @@
 
 #include <cmocka.h>
 
+#include "../tree.h"
+
 static char directory[] = "/tmp/test-guest-socket-XXXXXX";
 
 static int make_directory(void **state) {
 	return mkdtemp(directory) != NULL ? setenv("MULLION_RUNTIME_DIR", directory, 1) : -1;
 }
 
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *ftw) {
-	return remove(path);
-}
-
 static int remove_directory(void **state) {
-	return nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return tree_remove(directory);
 }
 
 static void its_place_is_private(void **state) {
