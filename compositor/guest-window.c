@@ -173,6 +173,20 @@ static void initial_size(struct guest_window *window, int width, int height) {
 	window->base.box.height = height;
 }
 
+/* A guest that starts again gets its window where the user had put it. */
+static void restore_place(struct guest_window *window) {
+	const struct guest *guest = window->base.guest;
+	struct wlr_box *box = &window->base.box;
+	if (guest->sized) {
+		box->width = guest->place.width;
+		box->height = guest->place.height;
+		window->base.sized = true;
+	}
+	if (guest->moved) {
+		window_move(&window->base, guest->place.x, guest->place.y);
+	}
+}
+
 struct guest_window *guest_window_create(struct guest *guest) {
 	struct guest_window *window = calloc(1, sizeof(*window));
 	if (window == NULL) {
@@ -195,6 +209,7 @@ struct guest_window *guest_window_create(struct guest *guest) {
 	initial_size(window,
 		config != NULL && config->width > 0 ? (int)config->width : DEFAULT_WIDTH,
 		config != NULL && config->height > 0 ? (int)config->height : DEFAULT_HEIGHT);
+	restore_place(window);
 	guest->window = window;
 	guest_describe(guest);
 	struct output *output = output_focused(guest->server);
@@ -210,7 +225,11 @@ void guest_window_destroy(struct guest_window *window) {
 	if (window == NULL) {
 		return;
 	}
-	window->base.guest->window = NULL;
+	struct guest *guest = window->base.guest;
+	guest->window = NULL;
+	guest->place = window->base.box;
+	guest->moved = window->base.moved;
+	guest->sized = window->base.sized;
 	set_picture(window, NULL, NULL);
 	wl_list_remove(&window->frame_done.link);
 	wl_list_remove(&window->output_sample.link);

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <wayland-server-core.h>
+#include <wlr/util/box.h>
 
 #include "config.h"
 
@@ -48,6 +49,8 @@ struct guest {
 	uint64_t presented;            // us, when its device was last given a display
 	struct wl_event_source *retry; // to give it one, NULL for none
 	uint64_t frames;               // that were shown
+	struct wlr_box place;          // of its last window, where the user chose it
+	bool moved, sized;             // what of that the user chose
 	bool seen;                     // in the report being read
 };
 
