@@ -8,6 +8,7 @@
 #include <wlr/types/wlr_compositor.h>
 #include <wlr/util/edges.h>
 
+#include "clock.h"
 #include "fd.h"
 #include "guest-desktop.h"
 #include "guest-window.h"
@@ -21,7 +22,8 @@
 #include "varlink-interfaces.h"
 #include "window.h"
 
-#define COORDINATE_MAX 65536 // pixels, either way
+#define PICTURE_TIME (3 * USEC_PER_SEC) // for the next frame to come
+#define COORDINATE_MAX 65536            // pixels, either way
 
 struct desktop_varlink {
 	struct server *server;
@@ -44,6 +46,7 @@ struct picture {
 	struct desktop_varlink *desktop;
 	sd_varlink *varlink;
 	struct screenshot_request *request;
+	sd_event_source *timeout;
 };
 
 struct arguments {
@@ -205,8 +208,17 @@ static void picture_destroy(struct picture *picture) {
 	if (picture->request != NULL) {
 		screenshot_cancel(picture->request);
 	}
+	sd_event_source_disable_unref(picture->timeout);
 	sd_varlink_unref(picture->varlink);
 	free(picture);
+}
+
+/* An output that is off, or on a virtual terminal in the back, has no next frame. */
+static int handle_picture_timeout(sd_event_source *source, uint64_t usec, void *data) {
+	struct picture *picture = data;
+	refuse(picture->varlink, "the screen shows nothing new: is it switched off?");
+	picture_destroy(picture);
+	return 0;
 }
 
 static void handle_picture(void *data, const struct screenshot *screenshot) {
@@ -234,7 +246,12 @@ static int screenshot_of_session(struct desktop_varlink *desktop, sd_varlink *va
 	picture->desktop = desktop;
 	picture->varlink = sd_varlink_ref(varlink);
 	wl_list_insert(&desktop->pictures, &picture->link);
-	return 0;
+	int error = sd_event_add_time_relative(desktop->server->loop.sd, &picture->timeout,
+		CLOCK_MONOTONIC, PICTURE_TIME, 0, handle_picture_timeout, picture);
+	if (error < 0) {
+		picture_destroy(picture);
+	}
+	return error < 0 ? error : 0;
 }
 
 static int screenshot_of_guest(
