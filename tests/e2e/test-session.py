@@ -215,25 +215,34 @@ def table(session):
     same((row["machineBase"], row["machineLimit"]), (slices[guest]["base"], VRAM), "the segment")
 
 
+def pointer_arrives(session, guest, at, expected):
+  """The pointer, moved there, is seen by the guest at that place of 0 to 1 each way."""
+  mark = session.mark(guest)
+  session.input(f"move {at[0] - 20} {at[1] - 20}", f"move {at[0]} {at[1]}")
+
+  def arrived():
+    seen = re.findall(r"^pointer (\d+) (\d+)$", session.serial(guest)[mark:], re.MULTILINE)
+    return seen and all(abs(int(got) - ought * 32767) <= 64 for got, ought in zip(seen[-1], expected))
+  wait_until(arrived, f"'{guest}' sees the pointer at {expected}", 5)
+
+
 @plan.test("the pointer reaches the guest below it, in the guest's own coordinates")
 def pointer(session):
-  raise_window(session, "linux", 200, 100)
   session.expect_serial("linux", "^device .*[Tt]ablet")
-  mark = session.mark("linux")
-  session.input("move 300 200", "move 600 400")
-  match = wait_until(lambda: re.findall(r"^pointer (\d+) (\d+)$", session.serial("linux")[mark:],
-    re.MULTILINE), "'linux' reports the pointer", 10)
-  time.sleep(0.2)
-  match = re.findall(r"^pointer (\d+) (\d+)$", session.serial("linux")[mark:], re.MULTILINE)
-  expected = ((600 - 200) * 32767 / 800, (400 - 100) * 32767 / 600)
-  for got, ought in zip(map(int, match[-1]), expected):
-    check(abs(got - ought) <= 64, f"the pointer is at {match[-1]}, not {expected}")
+  raise_window(session, "linux", 200, 100)
+  pointer_arrives(session, "linux", (600, 400), (400 / 800, 300 / 600))
+  session.do("resize", "linux", "400", "300")
+  pointer_arrives(session, "linux", (500, 175), (300 / 400, 75 / 300))
+  session.do("fullscreen", "newer")
+  pointer_arrives(session, "newer", (320, 600), (320 / 1280, 600 / 800))
+  session.do("fullscreen", "off")
+  raise_window(session, "linux", 200, 100)
 
 
 @plan.test("a click and a turn of the wheel reach the guest")
 def buttons(session):
   mark = session.mark("linux")
-  session.input("click 600 400")
+  session.input("move 590 400", "click 600 400")
   session.expect_serial("linux", f"^key {BTN_LEFT} 1\nkey {BTN_LEFT} 0$", mark, 10)
   session.input("wheel 1", "wheel -1")
   session.expect_serial("linux", "^wheel -1\nwheel 1$", mark, 10)
@@ -303,6 +312,17 @@ def resize(session):
   card_shown_at(session, "linux", 200, 100)
 
 
+@plan.test("dragging with Super and the right button resizes the window")
+def resize_by_button(session):
+  raise_window(session, "linux", 200, 100)
+  session.input("press 125", "move 900 600", "button 273 1", "move 850 550", "move 800 500",
+    "button 273 0", "release 125")
+  x, y, width, height = session.window("linux")
+  same((x, y), (200, 100), "the corner that stays")
+  check(600 <= width < 800 and 400 <= height < 600, f"the window is {width}x{height}")
+  raise_window(session, "linux", 200, 100)
+
+
 @plan.test("a key typed by the virtual keyboard shows up on the guest's console")
 def typing(session):
   session.do("focus", "linux")
@@ -327,6 +347,22 @@ def typing_to_firmware(session):
   session.expect_serial("firmware", r"(?s)UEFI Interactive Shell v2.*Shell>", mark, 20)
   wait_until(lambda: int(session.picture("differ", before, session.shot("firmware"))[1]) > 100,
     "what was typed is seen", 5)
+
+
+@plan.test("a guest that changes its mode is shown in the new one")
+def mode_change(session):
+  session.do("focus", "linux")
+  sets = session.traps("linux")["mode-set"]["count"]
+  mark = session.mark("linux")
+  session.input("type testcard 0 1000x600 > /dev/ttyS0\\n")
+  session.expect_serial("linux", "^card 1000x600", mark, 20)
+  wait_until(lambda: session.picture("card", session.shot("linux"))[0], "its card is seen", 5)
+  same(session.picture("size", session.path("linux.png"))[1], "1000x600", "its picture's size")
+  window = session.windows()["linux"]
+  same((window["modeWidth"], window["modeHeight"]), (1000, 600), "the mode of its window")
+  check(session.traps("linux")["mode-set"]["count"] > sets, "the mode set was not counted")
+  session.input(f"key {KEY_SPACE}")
+  wait_until(lambda: session.windows()["linux"]["modeWidth"] == 800, "the console's mode is back", 5)
 
 
 @plan.test("Super with a number or Tab gives the focus, and the keys go there")

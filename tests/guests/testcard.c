@@ -2,9 +2,9 @@
  * Shows the test card on the guest's own display, by KMS and a dumb buffer, as a
  * graphical program would.
  *
- *	testcard SECONDS
+ *	testcard SECONDS [WIDTHxHEIGHT]
  *
- * It ends after SECONDS (0: never), at a key typed on standard input, or at a signal;
+ * It takes the mode that the monitor prefers, or one of that size. It ends after SECONDS (0: never), at a key typed on standard input, or at a signal;
  * the console then has the display again. Prints one line when the card is up.
  */
 #include <drm/drm.h>
@@ -164,6 +164,22 @@ static bool show(struct display *display) {
 	return true;
 }
 
+/* A mode that no monitor has told of: 60 Hz, with some blanking. */
+static void make_mode(struct drm_mode_modeinfo *mode, unsigned width, unsigned height) {
+	*mode = (struct drm_mode_modeinfo){
+		.hdisplay = width,
+		.hsync_start = width + 16,
+		.hsync_end = width + 48,
+		.htotal = width + 80,
+		.vdisplay = height,
+		.vsync_start = height + 3,
+		.vsync_end = height + 9,
+		.vtotal = height + 20,
+		.vrefresh = 60,
+	};
+	mode->clock = (uint32_t)mode->htotal * mode->vtotal * 60 / 1000;
+}
+
 static int open_card(void) {
 	for (int i = 0; i < 50; i++) {
 		int fd = open("/dev/dri/card0", O_RDWR | O_CLOEXEC);
@@ -204,8 +220,12 @@ int main(int argc, char **argv) {
 		fprintf(stderr, "testcard: /dev/dri/card0: %s\n", strerror(errno));
 		return 1;
 	}
-	if (!find_display(&display) || !create_buffer(&display) || !draw(&display) ||
-		!show(&display)) {
+	unsigned width, height;
+	bool found = find_display(&display);
+	if (argc > 2 && sscanf(argv[2], "%ux%u", &width, &height) == 2) {
+		make_mode(&display.mode, width, height);
+	}
+	if (!found || !create_buffer(&display) || !draw(&display) || !show(&display)) {
 		fprintf(stderr, "testcard: the card cannot be shown: %s\n", strerror(errno));
 		return 1;
 	}
