@@ -34,10 +34,11 @@ struct desktop_varlink {
 	sd_json_variant *windows; // as told last, without what changes all the time
 };
 
-/* A connection that wants to hear of the windows. */
+/* A connection. */
 struct link {
 	struct wl_list link; // desktop_varlink.links
-	sd_varlink *varlink;
+	sd_varlink *varlink; // a reference
+	bool watches;        // it wants to hear of the windows
 };
 
 /* A connection that waits for a screenshot. */
@@ -123,6 +124,16 @@ static int describe_all(struct server *server, bool lasting, sd_json_variant **r
 	return error;
 }
 
+static struct link *find_link(struct desktop_varlink *desktop, const sd_varlink *varlink) {
+	struct link *link;
+	wl_list_for_each (link, &desktop->links, link) {
+		if (link->varlink == varlink) {
+			break;
+		}
+	}
+	return link; // each connection has one
+}
+
 static int method_windows(sd_varlink *varlink, sd_json_variant *parameters,
 	sd_varlink_method_flags_t flags, void *data) {
 	struct desktop_varlink *desktop = data;
@@ -138,14 +149,8 @@ static int method_windows(sd_varlink *varlink, sd_json_variant *parameters,
 	if ((flags & SD_VARLINK_METHOD_MORE) == 0) {
 		error = sd_varlink_reply(varlink, windows);
 	} else {
-		struct link *link = calloc(1, sizeof(*link));
-		error = link == NULL ? -ENOMEM : sd_varlink_notify(varlink, windows);
-		if (error < 0) {
-			free(link);
-		} else {
-			link->varlink = sd_varlink_ref(varlink);
-			wl_list_insert(&desktop->links, &link->link);
-		}
+		find_link(desktop, varlink)->watches = true;
+		error = sd_varlink_notify(varlink, windows);
 	}
 	sd_json_variant_unref(windows);
 	return error;
@@ -161,7 +166,9 @@ void desktop_varlink_changed(struct desktop_varlink *desktop) {
 		describe_all(desktop->server, false, &windows) >= 0) {
 		struct link *link;
 		wl_list_for_each (link, &desktop->links, link) {
-			sd_varlink_notify(link->varlink, windows);
+			if (link->watches) {
+				sd_varlink_notify(link->varlink, windows);
+			}
 		}
 		loop_kick(&desktop->server->loop);
 	}
@@ -381,6 +388,17 @@ static int method_leave(sd_varlink *varlink, sd_json_variant *parameters,
 	return error;
 }
 
+static int handle_connect(sd_varlink_server *server, sd_varlink *varlink, void *data) {
+	struct desktop_varlink *desktop = data;
+	struct link *link = calloc(1, sizeof(*link));
+	if (link == NULL) {
+		return -ENOMEM;
+	}
+	link->varlink = sd_varlink_ref(varlink);
+	wl_list_insert(&desktop->links, &link->link);
+	return 0;
+}
+
 static void handle_disconnect(sd_varlink_server *server, sd_varlink *varlink, void *data) {
 	struct desktop_varlink *desktop = data;
 	struct link *link, *next_link;
@@ -427,6 +445,8 @@ static int serve(struct desktop_varlink *desktop) {
 			  DESKTOP_INTERFACE ".Resize", method_resize, DESKTOP_INTERFACE ".Leave",
 			  method_leave);
 	error = error < 0 ? error
+			  : sd_varlink_server_bind_connect(desktop->varlink, handle_connect);
+	error = error < 0 ? error
 			  : sd_varlink_server_bind_disconnect(desktop->varlink, handle_disconnect);
 	error = error < 0 ? error
 			  : sd_varlink_server_listen_address(desktop->varlink, desktop->path, 0600);
@@ -472,20 +492,20 @@ void desktop_varlink_destroy(struct desktop_varlink *desktop) {
 	if (desktop == NULL) {
 		return;
 	}
+	struct picture *picture, *next_picture;
+	wl_list_for_each_safe (picture, next_picture, &desktop->pictures, link) {
+		picture_destroy(picture);
+	}
+	// An open connection would keep the server and the event loop.
+	struct link *link, *next_link;
+	wl_list_for_each_safe (link, next_link, &desktop->links, link) {
+		sd_varlink *varlink = sd_varlink_ref(link->varlink);
+		sd_varlink_close_unref(varlink); // ends in handle_disconnect
+	}
 	if (desktop->varlink != NULL) {
 		unlink(desktop->path);
 		sd_varlink_server_shutdown(desktop->varlink);
 		sd_varlink_server_unref(desktop->varlink);
-	}
-	struct link *link, *next_link;
-	wl_list_for_each_safe (link, next_link, &desktop->links, link) {
-		wl_list_remove(&link->link);
-		sd_varlink_unref(link->varlink);
-		free(link);
-	}
-	struct picture *picture, *next_picture;
-	wl_list_for_each_safe (picture, next_picture, &desktop->pictures, link) {
-		picture_destroy(picture);
 	}
 	sd_json_variant_unref(desktop->windows);
 	free(desktop->path);

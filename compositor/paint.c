@@ -8,6 +8,14 @@
 
 #include "wlr-compat.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+/* fontconfig keeps its caches, and pango the thread that reads them, to the end. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void) {
+	return "leak:libfontconfig\nleak:libpangoft2\n";
+}
+#endif
+
 struct paint_buffer {
 	struct wlr_buffer base;
 	cairo_surface_t *surface; // owned
