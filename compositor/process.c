@@ -38,6 +38,11 @@ static int handle_child_signal(int signal_number, void *data) {
 
 int processes_init(struct processes *processes, struct wl_event_loop *loop) {
 	wl_list_init(&processes->list);
+	if (getrlimit(RLIMIT_NOFILE, &processes->files) < 0) {
+		return -errno;
+	}
+	const struct rlimit all = {processes->files.rlim_max, processes->files.rlim_max};
+	setrlimit(RLIMIT_NOFILE, &all);
 	processes->signal = wl_event_loop_add_signal(loop, SIGCHLD, handle_child_signal, processes);
 	return processes->signal == NULL ? -ENOMEM : 0;
 }
@@ -83,9 +88,10 @@ static char **environment_with_listen(char *listen_pid, char *listen_fds) {
 	return result;
 }
 
-_Noreturn static void run_child(
-	char *const argv[], char **environment, int listen_fd, char *listen_pid, size_t size) {
+_Noreturn static void run_child(const struct rlimit *files, char *const argv[], char **environment,
+	int listen_fd, char *listen_pid, size_t size) {
 	setsid();
+	setrlimit(RLIMIT_NOFILE, files);
 	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -113,7 +119,8 @@ pid_t process_start(struct processes *processes, char *const argv[], int listen_
 	}
 	pid_t pid = fork();
 	if (pid == 0) {
-		run_child(argv, environment, listen_fd, listen_pid, sizeof(listen_pid));
+		run_child(&processes->files, argv, environment, listen_fd, listen_pid,
+			sizeof(listen_pid));
 	}
 	int error = errno;
 	free(environment);

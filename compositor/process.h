@@ -1,6 +1,7 @@
 #ifndef COMPOSITOR_PROCESS_H
 #define COMPOSITOR_PROCESS_H
 
+#include <sys/resource.h>
 #include <sys/types.h>
 #include <wayland-server-core.h>
 
@@ -11,12 +12,17 @@
 struct processes {
 	struct wl_list list; // struct process.link
 	struct wl_event_source *signal;
+	struct rlimit files; // open descriptors, as we were started and they are
 };
 
 /* status as waitpid gives it. */
 typedef void (*process_exited_func)(void *data, int status);
 
-/* Returns 0 or -errno. */
+/*
+ * Also raises our own limit of open descriptors: libwayland keeps what a client sends
+ * along with its messages, thousands of descriptors, asked for or not, and a device that
+ * does so must not leave us without any. Returns 0 or -errno.
+ */
 int processes_init(struct processes *processes, struct wl_event_loop *loop);
 
 /* Forgets all of them without ending any; safe on a zeroed one. */
