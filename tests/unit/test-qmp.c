@@ -267,6 +267,10 @@ static void deep_json_ends_the_connection(void **state) {
 		static const char start[] = "{\"event\": \"X\", \"data\": ";
 		const size_t length = sizeof(start) - 1;
 		char *text = calloc(1, length + 2 * depth + 3);
+		if (text == NULL) {
+			fail_msg("no memory");
+			return;
+		}
 		memcpy(text, start, length);
 		memset(text + length, '[', depth);
 		memset(text + length + depth, ']', depth);
