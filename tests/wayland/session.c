@@ -239,6 +239,12 @@ static int stop_mullion(struct session *session) {
 	// It ends its guests in order, which takes longer than a process alone.
 	kill(session->process.pid, SIGTERM);
 	int status = process_wait(&session->process, STOP_MSEC);
+	if (status != 0) {
+		char *log = process_log(&session->process);
+		fprintf(stderr, "--- mullion's log, status %#x\n%s---\n", (unsigned)status,
+			log != NULL ? log : "");
+		free(log);
+	}
 	if (status != -ETIMEDOUT) {
 		session->process.log = fd_close(session->process.log);
 		return status;
@@ -250,7 +256,9 @@ static int stop_mullion(struct session *session) {
 int session_finish(struct session *session) {
 	session->desktop = sd_varlink_close_unref(session->desktop);
 	int status = stop_mullion(session);
-	session->watch = sd_varlink_unref(session->watch);
+	// The connections end with their peer, once that is noticed.
+	session_run(session, session->event != NULL ? 10 : 0);
+	session->watch = sd_varlink_close_unref(session->watch);
 	session->server = sd_varlink_server_unref(session->server);
 	session->event = sd_event_unref(session->event);
 	for (size_t i = 0; i < session->guests_len; i++) {
