@@ -1,6 +1,7 @@
 #include "gpu.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -116,7 +117,7 @@ static void handle_exit(void *data, const siginfo_t *info) {
 	gpu->ops->ended(gpu->data, reason);
 }
 
-static int send_setup(struct gpu *gpu, const struct config_guest *guest, int listener) {
+static int send_setup(struct gpu *gpu, const struct config_guest *guest) {
 	struct link_message message = {
 		.type = LINK_SETUP,
 		.setup =
@@ -132,9 +133,18 @@ static int send_setup(struct gpu *gpu, const struct config_guest *guest, int lis
 				.slice_base = gpu->base,
 			},
 	};
-	int fds[] = {listener, gpu->slice_fd, gpu->state_fd};
+	const int fds[LINK_FDS] = {
+		[LINK_FD_LISTENER] = gpu->listener,
+		[LINK_FD_SLICE] = gpu->slice_fd,
+		[LINK_FD_STATE] = gpu->state_fd,
+		[LINK_FD_REPLIES_READ] = gpu->replies[0],
+		[LINK_FD_REPLIES_WRITE] = gpu->replies[1],
+		[LINK_FD_LINKS] = gpu->link_listener,
+	};
 	snprintf(message.setup.name, sizeof(message.setup.name), "%s", guest->name);
-	return link_send(gpu->link, &message, fds, 3);
+	int error = link_send(gpu->link, &message, fds, LINK_FDS);
+	message.type = LINK_GO;
+	return error < 0 ? error : link_send(gpu->link, &message, NULL, 0);
 }
 
 static int spawn(struct gpu *gpu, int link, char **ret_reason) {
@@ -161,8 +171,7 @@ static int watch_link(struct gpu *gpu) {
 	return error;
 }
 
-static int start_device(
-	struct gpu *gpu, const struct config_guest *guest, int listener, char **ret_reason) {
+static int start_device(struct gpu *gpu, const struct config_guest *guest, char **ret_reason) {
 	int pair[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
 		return refuse(ret_reason, "no link to the GPU process: %s", strerror(errno));
@@ -173,7 +182,7 @@ static int start_device(
 	if (error < 0) {
 		return error;
 	}
-	error = send_setup(gpu, guest, listener);
+	error = send_setup(gpu, guest);
 	if (error == 0) {
 		error = watch_link(gpu);
 	}
@@ -183,20 +192,39 @@ static int start_device(
 	return 0;
 }
 
-static int start(struct gpu *gpu, const struct config_guest *guest, char **ret_reason) {
+static int make_sockets(struct gpu *gpu, const struct config_guest *guest, char **ret_reason) {
 	const char *external = guest->vmm == CONFIG_VMM_EXTERNAL ? guest->socket : NULL;
-	if (place_slice(gpu, guest, ret_reason) < 0 || make_memory(gpu, guest, ret_reason) < 0) {
-		return -1;
-	}
 	gpu->socket = guest_socket_path(external, guest->name, ret_reason);
-	int listener = gpu->socket == NULL ? -1 : guest_socket_listen(gpu->socket, ret_reason);
-	if (listener < 0) {
+	if (gpu->socket == NULL) {
 		return -1;
 	}
-	gpu->listening = true;
-	int error = start_device(gpu, guest, listener, ret_reason);
-	close(listener);
-	return error;
+	gpu->listener = guest_socket_listen(gpu->socket, SOCK_STREAM, ret_reason);
+	if (gpu->listener < 0) {
+		return -1;
+	}
+	gpu->link_socket = guest_socket_link_path(guest->name, ret_reason);
+	if (gpu->link_socket == NULL) {
+		return -1;
+	}
+	gpu->link_listener = guest_socket_listen(gpu->link_socket, SOCK_SEQPACKET, ret_reason);
+	return gpu->link_listener < 0 ? -1 : 0;
+}
+
+/* The longest reply fits, whatever a user's limit has made of the usual size. */
+static int make_pipe(struct gpu *gpu, char **ret_reason) {
+	if (pipe2(gpu->replies, O_CLOEXEC | O_NONBLOCK) < 0 ||
+		fcntl(gpu->replies[1], F_SETPIPE_SZ, LINK_REPLIES_SIZE) < 0) {
+		return refuse(ret_reason, "no pipe for the GPU's replies: %s", strerror(errno));
+	}
+	return 0;
+}
+
+static int start(struct gpu *gpu, const struct config_guest *guest, char **ret_reason) {
+	if (place_slice(gpu, guest, ret_reason) < 0 || make_memory(gpu, guest, ret_reason) < 0 ||
+		make_sockets(gpu, guest, ret_reason) < 0 || make_pipe(gpu, ret_reason) < 0) {
+		return -1;
+	}
+	return start_device(gpu, guest, ret_reason);
 }
 
 int gpu_start(struct gpu *gpu, sd_event *event, const struct config_guest *guest, struct vram *vram,
@@ -206,6 +234,9 @@ int gpu_start(struct gpu *gpu, sd_event *event, const struct config_guest *guest
 		.name = guest->name,
 		.slice_fd = -1,
 		.state_fd = -1,
+		.listener = -1,
+		.link_listener = -1,
+		.replies = {-1, -1},
 		.link = -1,
 		.event = sd_event_ref(event),
 		.ops = ops,
@@ -270,6 +301,14 @@ void gpu_kill(struct gpu *gpu) {
 	process_signal(&gpu->process, SIGKILL);
 }
 
+static void close_listener(int fd, char *path) {
+	if (fd >= 0) {
+		close(fd);
+		unlink(path);
+	}
+	free(path);
+}
+
 void gpu_finish(struct gpu *gpu) {
 	if (gpu->vram == NULL) {
 		return;
@@ -278,10 +317,9 @@ void gpu_finish(struct gpu *gpu) {
 	sd_event_source_disable_unref(gpu->link_source);
 	sd_event_source_disable_unref(gpu->viewer);
 	fd_close(gpu->link);
-	if (gpu->listening) {
-		unlink(gpu->socket);
-	}
-	free(gpu->socket);
+	close_listener(gpu->listener, gpu->socket);
+	close_listener(gpu->link_listener, gpu->link_socket);
+	fd_close_many(gpu->replies, 2);
 	if (gpu->state != NULL) {
 		munmap(gpu->state, DEVICE_STATE_SIZE);
 	}

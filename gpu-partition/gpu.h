@@ -28,13 +28,14 @@ struct gpu_ops {
 };
 
 struct gpu {
-	struct vram *vram;          // borrowed
-	const char *name;           // borrowed: the guest's
-	uint64_t base, limit;       // in the VRAM map; limit 0: no slice
-	int slice_fd, state_fd;     // owned, -1 when closed
-	struct device_state *state; // owned map, read-only; written by the device: untrusted
-	char *socket;               // owned: path
-	bool listening;             // the path is ours to remove
+	struct vram *vram;           // borrowed
+	const char *name;            // borrowed: the guest's
+	uint64_t base, limit;        // in the VRAM map; limit 0: no slice
+	int slice_fd, state_fd;      // owned, -1 when closed
+	struct device_state *state;  // owned map, read-only; written by the device: untrusted
+	char *socket, *link_socket;  // owned: paths; ours to remove while their listeners are
+	int listener, link_listener; // owned, -1 when closed
+	int replies[2];              // owned, -1 when closed: the pipe of replies to the VMM
 	struct process process;
 	int link;                     // owned, -1 when closed
 	sd_event_source *link_source; // owned

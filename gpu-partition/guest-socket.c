@@ -16,7 +16,8 @@
 
 #define COMM_MAX 32
 
-static char *runtime_path(const char *guest, char **ret_reason) {
+/* guests/NAME/file in the runtime directory, with its directories. */
+static char *runtime_path(const char *guest, const char *file, char **ret_reason) {
 	char *path = NULL, *runtime = program_runtime_dir();
 	if (runtime == NULL) {
 		refuse(ret_reason, "no runtime directory: set XDG_RUNTIME_DIR");
@@ -25,7 +26,7 @@ static char *runtime_path(const char *guest, char **ret_reason) {
 	char *guests = NULL, *directory = NULL;
 	if (asprintf(&guests, "%s/guests", runtime) < 0 ||
 		asprintf(&directory, "%s/%s", guests, guest) < 0 ||
-		asprintf(&path, "%s/gpu.sock", directory) < 0) {
+		asprintf(&path, "%s/%s", directory, file) < 0) {
 		path = NULL;
 	} else if ((mkdir(guests, 0700) < 0 && errno != EEXIST) ||
 		(mkdir(directory, 0700) < 0 && errno != EEXIST)) {
@@ -39,9 +40,8 @@ static char *runtime_path(const char *guest, char **ret_reason) {
 	return path;
 }
 
-char *guest_socket_path(const char *path, const char *guest, char **ret_reason) {
-	char *result =
-		path != NULL && path[0] != '\0' ? strdup(path) : runtime_path(guest, ret_reason);
+/* Passes a path on that a socket's address has room for; frees any other. */
+static char *check_length(char *result, char **ret_reason) {
 	const size_t max = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
 	if (result != NULL && strlen(result) > max) {
 		refuse(ret_reason,
@@ -54,17 +54,29 @@ char *guest_socket_path(const char *path, const char *guest, char **ret_reason) 
 	return result;
 }
 
+char *guest_socket_path(const char *path, const char *guest, char **ret_reason) {
+	return check_length(path != NULL && path[0] != '\0'
+			? strdup(path)
+			: runtime_path(guest, "gpu.sock", ret_reason),
+		ret_reason);
+}
+
+char *guest_socket_link_path(const char *guest, char **ret_reason) {
+	return check_length(runtime_path(guest, "link.sock", ret_reason), ret_reason);
+}
+
 static struct sockaddr_un address_of(const char *path) {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	memcpy(address.sun_path, path, strnlen(path, sizeof(address.sun_path) - 1));
 	return address;
 }
 
-int guest_socket_owner(const char *path) {
+/* As guest_socket_owner(), for a socket of this type. */
+static int socket_owner(const char *path, int type) {
 	struct sockaddr_un address = address_of(path);
 	struct ucred owner;
 	socklen_t size = sizeof(owner);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0) {
 		return -errno;
 	}
@@ -80,6 +92,10 @@ int guest_socket_owner(const char *path) {
 	return result;
 }
 
+int guest_socket_owner(const char *path) {
+	return socket_owner(path, SOCK_STREAM);
+}
+
 static void read_comm(int pid, char comm[COMM_MAX]) {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
@@ -91,7 +107,7 @@ static void read_comm(int pid, char comm[COMM_MAX]) {
 }
 
 /* Removes what lies there, if it is a socket without a listener. */
-static int remove_stale(const char *path, char **ret_reason) {
+static int remove_stale(const char *path, int type, char **ret_reason) {
 	struct stat status;
 	if (lstat(path, &status) < 0) {
 		return 0;
@@ -99,7 +115,7 @@ static int remove_stale(const char *path, char **ret_reason) {
 	if (!S_ISSOCK(status.st_mode)) {
 		return refuse(ret_reason, "%s is no socket: remove it", path);
 	}
-	int owner = guest_socket_owner(path);
+	int owner = socket_owner(path, type);
 	if (owner > 0) {
 		char comm[COMM_MAX];
 		read_comm(owner, comm);
@@ -114,12 +130,12 @@ static int remove_stale(const char *path, char **ret_reason) {
 	return 0;
 }
 
-int guest_socket_listen(const char *path, char **ret_reason) {
+int guest_socket_listen(const char *path, int type, char **ret_reason) {
 	struct sockaddr_un address = address_of(path);
-	if (remove_stale(path, ret_reason) < 0) {
+	if (remove_stale(path, type, ret_reason) < 0) {
 		return -1;
 	}
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
 		chmod(path, 0600) < 0 || listen(fd, 4) < 0) {
 		refuse(ret_reason, "no socket %s: %s", path, strerror(errno));

@@ -9,13 +9,16 @@
  */
 char *guest_socket_path(const char *path, const char *guest, char **ret_reason);
 
+/* Likewise guests/NAME/link.sock, where a later mulliond finds the guest's device. */
+char *guest_socket_link_path(const char *guest, char **ret_reason);
+
 /*
- * Listens there. A socket that nobody listens on any more is replaced; one in use is
+ * Listens there, for SOCK_STREAM or SOCK_SEQPACKET. A socket that nobody listens on any more is replaced; one in use is
  * refused, with its owner. Returns a non-blocking descriptor, or -1 with a reason.
  */
-int guest_socket_listen(const char *path, char **ret_reason);
+int guest_socket_listen(const char *path, int type, char **ret_reason);
 
-/* Who listens on a socket: the process id, 0 where nobody does, or -errno. */
+/* Who listens on a stream socket: the process id, 0 where nobody does, or -errno. */
 int guest_socket_owner(const char *path);
 
 #endif

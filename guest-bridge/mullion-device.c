@@ -180,13 +180,6 @@ static int make_function(struct device *device, const struct link_setup *setup) 
 	return 0;
 }
 
-enum {
-	FD_LISTEN,
-	FD_SLICE,
-	FD_STATE,
-	FD_COUNT
-};
-
 /* Takes over what it uses of fds. */
 static int set_up(struct device *device, const struct link_setup *setup, int *fds) {
 	log_init("mullion-device", setup->name, LOG_LEVEL_INFO);
@@ -194,14 +187,14 @@ static int set_up(struct device *device, const struct link_setup *setup, int *fd
 		log_error("mulliond sent the set-up twice");
 		return -EPROTO;
 	}
-	int error = slice_init(&device->slice, fds[FD_SLICE], setup->slice_base, setup->slice_size,
-		setup->aperture_size);
-	fds[FD_SLICE] = -1;
+	int error = slice_init(&device->slice, fds[LINK_FD_SLICE], setup->slice_base,
+		setup->slice_size, setup->aperture_size);
+	fds[LINK_FD_SLICE] = -1;
 	if (error < 0) {
 		log_error("the slice cannot be used: %s", strerror(-error));
 		return error;
 	}
-	error = map_state(device, fds[FD_STATE]);
+	error = map_state(device, fds[LINK_FD_STATE]);
 	if (error < 0) {
 		log_error("the state cannot be used: %s", strerror(-error));
 		return error;
@@ -212,11 +205,11 @@ static int set_up(struct device *device, const struct link_setup *setup, int *fd
 			&device->bridge, device->event, &device->slice, &bridge_ops, device);
 	}
 	if (error == 0) {
-		error = is_listening(fds[FD_LISTEN]) ? 0 : -ENOTSOCK;
+		error = is_listening(fds[LINK_FD_LISTENER]) ? 0 : -ENOTSOCK;
 	}
 	if (error == 0) {
-		int listen_fd = fds[FD_LISTEN];
-		fds[FD_LISTEN] = -1;
+		int listen_fd = fds[LINK_FD_LISTENER];
+		fds[LINK_FD_LISTENER] = -1;
 		error = vfio_user_server_create(&device->server, device->event, listen_fd,
 			&device->pci, &device->irq, device->state, &server_ops, device);
 	}
@@ -229,6 +222,14 @@ static int set_up(struct device *device, const struct link_setup *setup, int *fd
 static int handle_message(struct device *device, const struct link_message *message, int *fds) {
 	if (message->type == LINK_SETUP) {
 		return set_up(device, &message->setup, fds);
+	}
+	if (message->type == LINK_GO && device->server != NULL) {
+		return 0;
+	}
+	if (message->type == LINK_PING) {
+		struct link_message pong = {.type = LINK_PONG, .beat = message->beat};
+		link_send(device->link, &pong, NULL, 0);
+		return 0;
 	}
 	if (message->type != LINK_DISPLAY || device->server == NULL) {
 		log_error("mulliond sent message %u at the wrong time", message->type);

@@ -70,6 +70,42 @@ static bool decode_vmm(const void *body, size_t size, struct link_vmm *vmm) {
 	return vmm->connected <= 1 && vmm->reserved == 0;
 }
 
+static bool key_valid(const struct link_key *key) {
+	if (key->reserved != 0) {
+		return false;
+	}
+	switch (key->kind) {
+	case LINK_KIND_CONNECTION:
+		return key->index == 0 && key->number == 0;
+	case LINK_KIND_MEMORY:
+		return key->index == 0 && key->number < LINK_MEMORY_MAX;
+	case LINK_KIND_IRQ:
+	case LINK_KIND_UNMASK:
+		return key->index < LINK_IRQ_INDEX_MAX && key->number < LINK_IRQ_VECTOR_MAX;
+	}
+	return false;
+}
+
+bool link_key_equal(const struct link_key *a, const struct link_key *b) {
+	return a->kind == b->kind && a->index == b->index && a->number == b->number;
+}
+
+static bool decode_key(const void *body, size_t size, struct link_key *key) {
+	if (size != sizeof(*key)) {
+		return false;
+	}
+	memcpy(key, body, size);
+	return key_valid(key);
+}
+
+static bool decode_beat(const void *body, size_t size, struct link_beat *beat) {
+	if (size != sizeof(*beat)) {
+		return false;
+	}
+	memcpy(beat, body, size);
+	return true;
+}
+
 bool link_decode(const void *packet, size_t size, size_t fds, struct link_message *ret) {
 	struct link_header header;
 	if (size < sizeof(header)) {
@@ -85,10 +121,25 @@ bool link_decode(const void *packet, size_t size, size_t fds, struct link_messag
 	bool valid = false;
 	switch (header.type) {
 	case LINK_SETUP:
-		valid = fds == 3 && decode_setup(body, size, &message.setup);
+	case LINK_ADOPT:
+		valid = fds == LINK_FDS && decode_setup(body, size, &message.setup);
 		break;
 	case LINK_DISPLAY:
 		valid = fds == 1 && size == 0;
+		break;
+	case LINK_GO:
+		valid = fds == 0 && size == 0;
+		break;
+	case LINK_STORED:
+	case LINK_STORE:
+		valid = fds == 1 && decode_key(body, size, &message.key);
+		break;
+	case LINK_DROP:
+		valid = fds == 0 && decode_key(body, size, &message.key);
+		break;
+	case LINK_PING:
+	case LINK_PONG:
+		valid = fds == 0 && decode_beat(body, size, &message.beat);
 		break;
 	case LINK_INPUT:
 		valid = fds == 0 && decode_input(body, size, &message.input);
@@ -106,12 +157,21 @@ bool link_decode(const void *packet, size_t size, size_t fds, struct link_messag
 static size_t body_size(const struct link_message *message) {
 	switch (message->type) {
 	case LINK_SETUP:
+	case LINK_ADOPT:
 		return sizeof(message->setup);
 	case LINK_INPUT:
 		return input_size(message->input.count);
 	case LINK_VMM:
 		return sizeof(message->vmm);
+	case LINK_STORED:
+	case LINK_STORE:
+	case LINK_DROP:
+		return sizeof(message->key);
+	case LINK_PING:
+	case LINK_PONG:
+		return sizeof(message->beat);
 	case LINK_DISPLAY:
+	case LINK_GO:
 		break;
 	}
 	return 0;

@@ -16,13 +16,23 @@
 /* The device's end of the link in the device process. */
 #define LINK_DEVICE_FD 3
 
-#define LINK_VERSION 1
+#define LINK_VERSION 2
 #define LINK_NAME_MAX 64
 #define LINK_INPUT_MAX 32
 
+/*
+ * The course of a link. mulliond starts a device and sends LINK_SETUP; then, where the
+ * device replaces one that died, LINK_STORED for every descriptor that was kept; then
+ * LINK_GO. The device sends LINK_STORE before it lets go of the message that brought the
+ * descriptor, and the socket's buffer outlives its sender: a mulliond that reads the link
+ * to its end misses none.
+ *
+ * A device whose mulliond is gone goes on. A new mulliond connects to the device's link
+ * listener, and there everything runs the other way: LINK_ADOPT, LINK_STORE for every
+ * descriptor, LINK_GO; from then on that connection is the link.
+ */
 enum link_type {
-	/* mulliond -> device. struct link_setup; first and once. Descriptors, in this order:
-	 * listening vfio-user socket, slice, state. */
+	/* mulliond -> device. struct link_setup; first and once. Descriptors: enum link_fd. */
 	LINK_SETUP = 1,
 	/* mulliond -> device. No body; one descriptor: a connected Wayland socket on which the
 	 * device is to show itself. A new one replaces the last one. */
@@ -31,7 +41,48 @@ enum link_type {
 	LINK_INPUT = 3,
 	/* device -> mulliond. struct link_vmm: a VMM has connected, or is gone. */
 	LINK_VMM = 4,
+	/* mulliond -> device. struct link_key and its descriptor: what an earlier device stored. */
+	LINK_STORED = 5,
+	/* No body: all that was stored has been sent. */
+	LINK_GO = 6,
+	/* device -> mulliond. struct link_key and a descriptor to keep; it replaces what the key
+	 * had before. */
+	LINK_STORE = 7,
+	/* device -> mulliond. struct link_key: that descriptor is of no more use. */
+	LINK_DROP = 8,
+	/* mulliond -> device. struct link_beat: answer with LINK_PONG and the same cookie. */
+	LINK_PING = 9,
+	LINK_PONG = 10,
+	/* device -> mulliond, on a connection of its listener: struct link_setup and descriptors
+	 * as in LINK_SETUP. */
+	LINK_ADOPT = 11,
 };
+
+/* The descriptors of LINK_SETUP and LINK_ADOPT, in this order. */
+enum link_fd {
+	LINK_FD_LISTENER,      // of vfio-user, where the VMM connects
+	LINK_FD_SLICE,         // sealed memfd
+	LINK_FD_STATE,         // sealed memfd, struct device_state_file
+	LINK_FD_REPLIES_READ,  // pipe of the replies to the VMM, both ends non-blocking
+	LINK_FD_REPLIES_WRITE, //
+	LINK_FD_LINKS,         // SOCK_SEQPACKET, where a later mulliond connects
+	LINK_FDS,
+};
+
+#define LINK_REPLIES_SIZE 65536 // bytes that the pipe holds
+
+/* What a kept descriptor is for. */
+enum link_kind {
+	LINK_KIND_CONNECTION = 1, // the VMM's; index and number 0
+	LINK_KIND_MEMORY = 2,     // a file of guest memory; number: 0 to LINK_MEMORY_MAX - 1
+	LINK_KIND_IRQ = 3,        // eventfd; index: VFIO_PCI_*_IRQ_INDEX, number: vector
+	LINK_KIND_UNMASK = 4,     // eventfd that unmasks an interrupt; as above
+};
+
+#define LINK_MEMORY_MAX 64
+#define LINK_IRQ_INDEX_MAX 5   // indices
+#define LINK_IRQ_VECTOR_MAX 64 // vectors of one index
+#define LINK_KEYS_MAX 512      // descriptors that mulliond keeps for one device
 
 enum link_personality {
 	LINK_PERSONALITY_BOCHS = 1,
@@ -76,13 +127,26 @@ struct link_vmm {
 	uint32_t reserved;  // 0
 };
 
+struct link_key {
+	uint32_t kind; // enum link_kind
+	uint32_t index;
+	uint32_t number;
+	uint32_t reserved; // 0
+};
+
+struct link_beat {
+	uint64_t cookie;
+};
+
 /* A checked message. Descriptors travel beside it. */
 struct link_message {
 	enum link_type type;
 	union {
-		struct link_setup setup;
+		struct link_setup setup; // LINK_SETUP, LINK_ADOPT
 		struct link_input input;
 		struct link_vmm vmm;
+		struct link_key key; // LINK_STORED, LINK_STORE, LINK_DROP
+		struct link_beat beat;
 	};
 };
 
@@ -95,6 +159,8 @@ struct link_message {
  * *ret as it was.
  */
 bool link_decode(const void *packet, size_t size, size_t fds, struct link_message *ret);
+
+bool link_key_equal(const struct link_key *a, const struct link_key *b);
 
 /*
  * Sends a message with its descriptors, which stay the caller's. Returns 0 or -errno;

@@ -78,12 +78,15 @@ int main(void) {
 	if (message.type != LINK_SETUP) {
 		return 8;
 	}
-	fill_state(&message.setup, fds[1], fds[2]);
+	fill_state(&message.setup, fds[LINK_FD_SLICE], fds[LINK_FD_STATE]);
 	behave(message.setup.name);
 	send_vmm(true);
 	for (;;) {
 		message = receive(fds);
-		if (message.type == LINK_DISPLAY) {
+		if (message.type == LINK_PING) {
+			message.type = LINK_PONG;
+			link_send(LINK_DEVICE_FD, &message, NULL, 0);
+		} else if (message.type == LINK_DISPLAY) {
 			send(fds[0], "shown", 5, MSG_NOSIGNAL);
 			close(fds[0]);
 		}

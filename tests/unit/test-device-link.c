@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "fd.h"
+
 static struct link_message key(uint32_t code, int32_t value) {
 	return (struct link_message){
 		.type = LINK_INPUT,
@@ -76,10 +78,102 @@ static void setup_needs_its_descriptors_and_a_terminated_name(void **state) {
 			.name = "work"},
 	};
 	struct link_message message;
-	assert_true(link_decode(&packet, sizeof(packet), 3, &message));
-	assert_false(link_decode(&packet, sizeof(packet), 2, &message));
+	assert_true(link_decode(&packet, sizeof(packet), LINK_FDS, &message));
+	assert_false(link_decode(&packet, sizeof(packet), LINK_FDS - 1, &message));
+	packet.header[0] = LINK_ADOPT;
+	assert_true(link_decode(&packet, sizeof(packet), LINK_FDS, &message));
 	memset(packet.setup.name, 'a', sizeof(packet.setup.name));
-	assert_false(link_decode(&packet, sizeof(packet), 3, &message));
+	assert_false(link_decode(&packet, sizeof(packet), LINK_FDS, &message));
+}
+
+static bool decodes(uint32_t type, const void *body, size_t size, size_t fds) {
+	struct link_message message;
+	char packet[64] = {0};
+	memcpy(packet, &type, sizeof(type));
+	memcpy(packet + 8, body, size);
+	return link_decode(packet, 8 + size, fds, &message);
+}
+
+static void keys_are_checked(void **state) {
+	static const struct {
+		struct link_key key;
+		bool valid;
+	} cases[] = {
+		{{LINK_KIND_CONNECTION, 0, 0, 0}, true},
+		{{LINK_KIND_CONNECTION, 0, 1, 0}, false},
+		{{LINK_KIND_CONNECTION, 1, 0, 0}, false},
+		{{LINK_KIND_CONNECTION, 0, 0, 1}, false},
+		{{LINK_KIND_MEMORY, 0, LINK_MEMORY_MAX - 1, 0}, true},
+		{{LINK_KIND_MEMORY, 0, LINK_MEMORY_MAX, 0}, false},
+		{{LINK_KIND_MEMORY, 1, 0, 0}, false},
+		{{LINK_KIND_IRQ, LINK_IRQ_INDEX_MAX - 1, LINK_IRQ_VECTOR_MAX - 1, 0}, true},
+		{{LINK_KIND_IRQ, LINK_IRQ_INDEX_MAX, 0, 0}, false},
+		{{LINK_KIND_IRQ, 0, LINK_IRQ_VECTOR_MAX, 0}, false},
+		{{LINK_KIND_UNMASK, 0, 0, 0}, true},
+		{{0, 0, 0, 0}, false},
+		{{LINK_KIND_UNMASK + 1, 0, 0, 0}, false},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct link_key *key = &cases[i].key;
+		assert_int_equal(decodes(LINK_STORE, key, sizeof(*key), 1), cases[i].valid);
+		assert_int_equal(decodes(LINK_STORED, key, sizeof(*key), 1), cases[i].valid);
+		assert_int_equal(decodes(LINK_DROP, key, sizeof(*key), 0), cases[i].valid);
+		assert_false(decodes(LINK_STORE, key, sizeof(*key), 0));
+		assert_false(decodes(LINK_STORE, key, sizeof(*key), 2));
+		assert_false(decodes(LINK_DROP, key, sizeof(*key), 1));
+		assert_false(decodes(LINK_DROP, key, sizeof(*key) - 1, 0));
+	}
+}
+
+static void beats_and_go_carry_nothing_else(void **state) {
+	const uint64_t beat[2] = {7, 0};
+	assert_true(decodes(LINK_PING, beat, 8, 0));
+	assert_true(decodes(LINK_PONG, beat, 8, 0));
+	assert_false(decodes(LINK_PONG, beat, 9, 0));
+	assert_false(decodes(LINK_PONG, beat, 8, 1));
+	assert_false(decodes(LINK_PING, beat, 7, 0));
+	assert_true(decodes(LINK_GO, beat, 0, 0));
+	assert_false(decodes(LINK_GO, beat, 8, 0));
+	assert_false(decodes(LINK_GO, beat, 0, 1));
+	assert_false(decodes(LINK_ADOPT + 1, beat, 0, 0));
+}
+
+/* What a device tells a mulliond that has come later, as that one receives it. */
+static void an_adoption_arrives_whole_and_in_order(void **state) {
+	int pair[2], fds[FD_MAX], given[LINK_FDS];
+	size_t n;
+	struct link_message received,
+		adopt = {
+			.type = LINK_ADOPT,
+			.setup = {.version = LINK_VERSION,
+				.personality = LINK_PERSONALITY_BOCHS,
+				.slice_base = 5,
+				.name = "work"},
+		};
+	const struct link_message store = {.type = LINK_STORE, .key = {LINK_KIND_MEMORY, 0, 3, 0}};
+	const struct link_message go = {.type = LINK_GO};
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	for (size_t i = 0; i < LINK_FDS; i++) {
+		given[i] = STDIN_FILENO;
+	}
+	assert_int_equal(link_send(pair[0], &adopt, given, LINK_FDS), 0);
+	assert_int_equal(link_send(pair[0], &store, given, 1), 0);
+	assert_int_equal(link_send(pair[0], &go, NULL, 0), 0);
+	close(pair[0]); // the buffer outlives its sender
+	assert_int_equal(link_receive(pair[1], &received, fds, &n), 1);
+	assert_int_equal(received.type, LINK_ADOPT);
+	assert_int_equal(received.setup.slice_base, 5);
+	assert_int_equal(n, LINK_FDS);
+	fd_close_many(fds, n);
+	assert_int_equal(link_receive(pair[1], &received, fds, &n), 1);
+	assert_int_equal(received.type, LINK_STORE);
+	assert_true(link_key_equal(&received.key, &store.key));
+	assert_int_equal(n, 1);
+	fd_close_many(fds, n);
+	assert_int_equal(link_receive(pair[1], &received, fds, &n), 1);
+	assert_int_equal(received.type, LINK_GO);
+	assert_int_equal(link_receive(pair[1], &received, fds, &n), 0);
+	close(pair[1]);
 }
 
 int main(void) {
@@ -88,6 +182,9 @@ int main(void) {
 		cmocka_unit_test(input_out_of_range_is_refused),
 		cmocka_unit_test(count_must_match_length),
 		cmocka_unit_test(setup_needs_its_descriptors_and_a_terminated_name),
+		cmocka_unit_test(keys_are_checked),
+		cmocka_unit_test(beats_and_go_carry_nothing_else),
+		cmocka_unit_test(an_adoption_arrives_whole_and_in_order),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

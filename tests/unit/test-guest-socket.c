@@ -56,12 +56,12 @@ static void a_path_that_is_too_long_is_refused(void **state) {
 
 static void a_socket_without_a_listener_is_replaced(void **state) {
 	char *reason = NULL, *path = guest_socket_path(NULL, "stale", &reason);
-	int fd = guest_socket_listen(path, &reason);
+	int fd = guest_socket_listen(path, SOCK_STREAM, &reason);
 	assert_true(fd >= 0);
 	assert_int_equal(guest_socket_owner(path), getpid());
 	close(fd);
 	assert_int_equal(guest_socket_owner(path), 0);
-	fd = guest_socket_listen(path, &reason);
+	fd = guest_socket_listen(path, SOCK_STREAM, &reason);
 	assert_true(fd >= 0);
 	assert_int_equal(fcntl(fd, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
 	close(fd);
@@ -70,8 +70,8 @@ static void a_socket_without_a_listener_is_replaced(void **state) {
 
 static void a_socket_in_use_is_refused_with_its_owner(void **state) {
 	char *reason = NULL, *path = guest_socket_path(NULL, "busy", &reason), pid[16];
-	int fd = guest_socket_listen(path, &reason);
-	assert_int_equal(guest_socket_listen(path, &reason), -1);
+	int fd = guest_socket_listen(path, SOCK_STREAM, &reason);
+	assert_int_equal(guest_socket_listen(path, SOCK_STREAM, &reason), -1);
 	snprintf(pid, sizeof(pid), "process %d", getpid());
 	assert_non_null(strstr(reason, pid));
 	assert_non_null(strstr(reason, "test-guest-sock"));
@@ -85,12 +85,12 @@ static void what_is_no_socket_stays(void **state) {
 	char path[128], *reason = NULL;
 	snprintf(path, sizeof(path), "%s/file", directory);
 	close(open(path, O_CREAT | O_WRONLY, 0600));
-	assert_int_equal(guest_socket_listen(path, &reason), -1);
+	assert_int_equal(guest_socket_listen(path, SOCK_STREAM, &reason), -1);
 	assert_non_null(strstr(reason, "no socket"));
 	assert_int_equal(access(path, F_OK), 0);
 	free(reason);
 	snprintf(path, sizeof(path), "%s/nowhere/gpu.sock", directory);
-	assert_int_equal(guest_socket_listen(path, NULL), -1);
+	assert_int_equal(guest_socket_listen(path, SOCK_STREAM, NULL), -1);
 }
 
 int main(void) {

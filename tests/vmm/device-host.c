@@ -1,6 +1,7 @@
 #include "device-host.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,20 @@ static int listen_at(struct device_host *host) {
 	if (host->listener < 0 ||
 		bind(host->listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
 		listen(host->listener, 16) < 0) {
+		return -errno;
+	}
+	return 0;
+}
+
+/* The pipe of replies, and where a later mulliond would connect (nobody does). */
+static int make_link_ends(struct device_host *host) {
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	host->link_listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (host->link_listener < 0 ||
+		bind(host->link_listener, (struct sockaddr *)&address, sizeof(address.sun_family)) <
+			0 ||
+		listen(host->link_listener, 1) < 0 ||
+		pipe2(host->replies, O_CLOEXEC | O_NONBLOCK) < 0) {
 		return -errno;
 	}
 	return 0;
@@ -69,14 +84,30 @@ static int send_setup(struct device_host *host, const struct device_options *opt
 	};
 	snprintf(message.setup.name, sizeof(message.setup.name), "%s",
 		options->name != NULL ? options->name : "test");
-	const int fds[3] = {host->listener, host->slice_fd, host->state_fd};
-	return link_send(host->link, &message, fds, 3);
+	const int fds[LINK_FDS] = {
+		[LINK_FD_LISTENER] = host->listener,
+		[LINK_FD_SLICE] = host->slice_fd,
+		[LINK_FD_STATE] = host->state_fd,
+		[LINK_FD_REPLIES_READ] = host->replies[0],
+		[LINK_FD_REPLIES_WRITE] = host->replies[1],
+		[LINK_FD_LINKS] = host->link_listener,
+	};
+	int error = link_send(host->link, &message, fds, LINK_FDS);
+	message.type = LINK_GO;
+	return error < 0 ? error : link_send(host->link, &message, NULL, 0);
 }
 
 int device_host_start(struct device_host *host, const struct device_options *options) {
 	static const struct device_options defaults;
 	*host = (struct device_host){
-		.process.log = -1, .link = -1, .listener = -1, .slice_fd = -1, .state_fd = -1};
+		.process.log = -1,
+		.link = -1,
+		.listener = -1,
+		.link_listener = -1,
+		.replies = {-1, -1},
+		.slice_fd = -1,
+		.state_fd = -1,
+	};
 	options = options != NULL ? options : &defaults;
 	host->slice_size = options->slice_size != 0 ? options->slice_size : 16 * MIB;
 	int pair[2];
@@ -87,6 +118,9 @@ int device_host_start(struct device_host *host, const struct device_options *opt
 	int error = listen_at(host);
 	if (error == 0) {
 		error = make_memory(host);
+	}
+	if (error == 0) {
+		error = make_link_ends(host);
 	}
 	if (error == 0) {
 		char *argv[] = {"mullion-device", NULL};
@@ -113,6 +147,8 @@ int device_host_stop(struct device_host *host) {
 		unlink(host->path);
 	}
 	host->listener = fd_close(host->listener);
+	host->link_listener = fd_close(host->link_listener);
+	fd_close_many(host->replies, 2);
 	return status;
 }
 

@@ -23,10 +23,12 @@ struct device_options {
 
 struct device_host {
 	struct process process;
-	int link;     // owned: mulliond's end
-	int listener; // owned
-	int slice_fd; // owned
-	int state_fd; // owned
+	int link;          // owned: mulliond's end
+	int listener;      // owned
+	int link_listener; // owned
+	int replies[2];    // owned
+	int slice_fd;      // owned
+	int state_fd;      // owned
 	uint8_t *slice;
 	uint64_t slice_size;
 	const struct device_state *state;
