@@ -17,6 +17,8 @@
 
 #include <cmocka.h>
 
+#include "../tree.h"
+
 #include "clock.h"
 #include "fd.h"
 
@@ -260,9 +262,7 @@ static int prepare(void **state) {
 }
 
 static int clean_up(void **state) {
-	char command[128];
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	return system(command);
+	return tree_remove(directory);
 }
 
 int main(void) {
