@@ -13,7 +13,7 @@
 #include "measure.h"
 
 #define FRAMES 300
-#define DRAW_NSEC 16700000
+#define DRAW_NSEC 16722222 // in FRAMES of them, each phase of the output once
 #define BLOCK_WIDTH 100
 #define BLOCK_HEIGHT 20
 #define LIMIT_MSEC 9
