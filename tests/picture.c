@@ -4,6 +4,11 @@
  *	picture size FILE                      prints WIDTHxHEIGHT
  *	picture plain FILE [X Y W H]           succeeds where all pixels are of one colour
  *	picture card FILE [X Y W H]            succeeds where it is the test card, bit by bit
+ *	picture moving FILE N MIN MAX [X Y W H]
+ *	                                       succeeds where it is one frame of the moving
+ *	                                       picture of guest N, and prints its number; says
+ *	                                       "torn" where all pixels are of frames from MIN
+ *	                                       to MAX, and else what is wrong
  *	picture same FILE X Y FILE X Y W H     succeeds where two areas are equal
  *	picture differ FILE FILE               prints how many pixels differ
  *	picture colour FILE X Y                prints #rrggbb
@@ -12,6 +17,7 @@
  * Status 0: yes, 1: no (and a line that says where), 2: the picture cannot be read.
  */
 #include <cairo.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -19,6 +25,7 @@
 #include <string.h>
 
 #include "guests/card.h"
+#include "guests/moving.h"
 
 struct picture {
 	cairo_surface_t *surface; // owned
@@ -61,7 +68,7 @@ static uint32_t pixel(const struct picture *picture, int x, int y) {
 static int number(const char *text) {
 	char *end;
 	long value = strtol(text, &end, 10);
-	if (*end != '\0' || end == text || value < -100000 || value > 100000) {
+	if (*end != '\0' || end == text || value < -100000000 || value > 100000000) {
 		fprintf(stderr, "picture: '%s' is no number\n", text);
 		exit(2);
 	}
@@ -119,6 +126,30 @@ static bool is_card(const struct picture *picture, const struct area *area) {
 			area->width * area->height);
 	}
 	return wrong == 0;
+}
+
+static bool is_moving(const struct picture *picture, const struct area *area, char **argv) {
+	uint32_t guest = (uint32_t)number(argv[0]);
+	int from = number(argv[1]), to = number(argv[2]), lowest = INT_MAX, highest = 0;
+	for (int y = 0; y < area->height; y++) {
+		for (int x = 0; x < area->width; x++) {
+			uint32_t is = pixel(picture, area->x + x, area->y + y);
+			int frame = (int)moving_frame((uint32_t)x, (uint32_t)y, guest, is);
+			if (frame < from || frame > to) {
+				printf("wrong: #%06x at %d,%d would be of frame %d, not of %d to %d\n",
+					is, x, y, frame, from, to);
+				return false;
+			}
+			lowest = frame < lowest ? frame : lowest;
+			highest = frame > highest ? frame : highest;
+		}
+	}
+	if (lowest != highest) {
+		printf("torn: frames %d to %d\n", lowest, highest);
+		return false;
+	}
+	printf("%d\n", lowest);
+	return true;
 }
 
 static bool colours_near(uint32_t a, uint32_t b, int tolerance) {
@@ -190,6 +221,15 @@ static int look(const char *command, int argc, char **argv) {
 	return result;
 }
 
+static int cmd_moving(int argc, char **argv) {
+	struct picture picture;
+	picture_load(&picture, argv[0]);
+	struct area area = area_of(&picture, argc - 4, argv + 4);
+	bool is = is_moving(&picture, &area, argv + 1);
+	picture_finish(&picture);
+	return is ? 0 : 1;
+}
+
 int main(int argc, char **argv) {
 	const char *command = argc > 2 ? argv[1] : "";
 	bool area = argc == 3 || argc == 7;
@@ -199,11 +239,13 @@ int main(int argc, char **argv) {
 		return compare(argc - 2, argv + 2, number(argv[10]));
 	} else if (strcmp(command, "differ") == 0 && argc == 4) {
 		return cmd_differ(argv + 2);
+	} else if (strcmp(command, "moving") == 0 && (argc == 6 || argc == 10)) {
+		return cmd_moving(argc - 2, argv + 2);
 	} else if ((strcmp(command, "size") == 0 && argc == 3) ||
 		(strcmp(command, "colour") == 0 && argc == 5) ||
 		((strcmp(command, "plain") == 0 || strcmp(command, "card") == 0) && area)) {
 		return look(command, argc - 2, argv + 2);
 	}
-	fprintf(stderr, "usage: picture size|plain|card|same|near|differ|colour FILE ...\n");
+	fprintf(stderr, "usage: picture size|plain|card|moving|same|near|differ|colour FILE ...\n");
 	return 2;
 }

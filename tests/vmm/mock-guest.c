@@ -1,20 +1,28 @@
 /*
- * A guest without a machine: connects to a device's socket as a VMM does, sets a mode and
- * draws the test card, and holds it until it is ended. For `vmm = external` guests in tests.
+ * A guest without a machine: connects to a device's socket as a VMM does, and sets a mode.
+ * For `vmm = external` guests in tests.
  *
  *	mock-guest SOCKET WIDTH HEIGHT
+ *		draws the test card, and holds it until it is ended
+ *	mock-guest SOCKET WIDTH HEIGHT NUMBER RATE STATUS
+ *		draws the moving picture of that number, RATE frames a second, until something
+ *		is wrong; the file STATUS is its struct animate_status
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "../guests/card.h"
+#include "animate.h"
 #include "guest-bochs.h"
 #include "vmm.h"
 
-static bool parse_size(const char *string, uint32_t *ret) {
+static bool parse_number(const char *string, uint32_t *ret) {
 	char *end;
 	unsigned long value = strtoul(string, &end, 10);
 	if (*end != '\0' || value == 0 || value > 8192) {
@@ -34,11 +42,56 @@ static void draw(struct bochs_guest *guest) {
 	}
 }
 
+_Noreturn static void hold_card(struct bochs_guest *guest) {
+	draw(guest);
+	bochs_hint(guest);
+	puts("drawn");
+	fflush(stdout);
+	for (;;) {
+		pause();
+	}
+}
+
+static struct animate_status *open_status(const char *path) {
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0 || ftruncate(fd, sizeof(struct animate_status)) < 0) {
+		return NULL;
+	}
+	void *map = mmap(
+		NULL, sizeof(struct animate_status), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	return map != MAP_FAILED ? map : NULL;
+}
+
+static int run_animation(
+	struct bochs_guest *guest, uint32_t number, uint32_t rate, const char *path) {
+	struct animate settings = {
+		.guest = guest,
+		.status = open_status(path),
+		.number = number,
+		.rate = rate,
+	};
+	if (settings.status == NULL) {
+		fprintf(stderr, "mock-guest: %s: %s\n", path, strerror(errno));
+		return 1;
+	}
+	char *complaint = animate(&settings);
+	fprintf(stderr, "mock-guest: %s\n", complaint);
+	free(complaint);
+	return 1;
+}
+
+static int usage(void) {
+	fprintf(stderr, "usage: mock-guest SOCKET WIDTH HEIGHT [NUMBER RATE STATUS]\n");
+	return 2;
+}
+
 int main(int argc, char *argv[]) {
-	uint32_t width, height;
-	if (argc != 4 || !parse_size(argv[2], &width) || !parse_size(argv[3], &height)) {
-		fprintf(stderr, "usage: mock-guest SOCKET WIDTH HEIGHT\n");
-		return 2;
+	uint32_t width, height, number = 0, rate = 0;
+	bool animated = argc == 7;
+	if ((argc != 4 && !animated) || !parse_number(argv[2], &width) ||
+		!parse_number(argv[3], &height) ||
+		(animated && (!parse_number(argv[4], &number) || !parse_number(argv[5], &rate)))) {
+		return usage();
 	}
 	struct vmm vmm = {.fd = -1};
 	struct bochs_guest guest = {0};
@@ -53,11 +106,8 @@ int main(int argc, char *argv[]) {
 		fprintf(stderr, "mock-guest: %s: %s\n", argv[1], strerror(-error));
 		return 1;
 	}
-	draw(&guest);
-	bochs_hint(&guest);
-	puts("drawn");
-	fflush(stdout);
-	for (;;) {
-		pause();
+	if (animated) {
+		return run_animation(&guest, number, rate, argv[6]);
 	}
+	hold_card(&guest);
 }

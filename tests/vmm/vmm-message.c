@@ -86,6 +86,9 @@ int vmm_send_raw(struct vmm *vmm, const void *bytes, size_t size, const int *fds
 		iov.iov_base = (char *)bytes + sent;
 		iov.iov_len = size - sent;
 		ssize_t part = sendmsg(vmm->fd, &message, MSG_NOSIGNAL);
+		if (part < 0 && errno == EINTR) {
+			continue;
+		}
 		if (part < 0) {
 			return socket_error(errno);
 		}
@@ -137,7 +140,11 @@ static int fill(struct vmm *vmm) {
 		.msg_control = &control,
 		.msg_controllen = sizeof(control),
 	};
-	ssize_t size = recvmsg(vmm->fd, &message, MSG_CMSG_CLOEXEC);
+	ssize_t size;
+	do {
+		// SIGSTOP and SIGCONT interrupt a wait that has a time-out.
+		size = recvmsg(vmm->fd, &message, MSG_CMSG_CLOEXEC);
+	} while (size < 0 && errno == EINTR);
 	if (size < 0) {
 		return socket_error(errno);
 	}

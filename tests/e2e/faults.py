@@ -1,0 +1,270 @@
+"""Faults for a session: guests that draw and notice everything, killed and stopped
+processes, and what is looked at from outside."""
+import contextlib
+import mmap
+import os
+import random
+import signal
+import statistics
+import struct
+import subprocess
+import time
+
+from session import TESTS, Session, memfds, processes, program
+from tap import check, same, wait_until
+
+SETTLE = 10 # seconds in which everything has to be as before
+MEMORY_GROWTH = 6 << 10 # KiB of anonymous memory
+LASTING = ("x", "y", "width", "height", "stack", "focused", "fullscreen")
+
+
+def note(line):
+  print(f"# {line}", flush=True)
+
+
+def seeded():
+  """The random numbers of this run, which MULLION_TEST_SEED repeats."""
+  seed = os.environ.get("MULLION_TEST_SEED") or str(int.from_bytes(os.urandom(4), "big"))
+  note(f"MULLION_TEST_SEED={seed}")
+  return random.Random(seed)
+
+
+def is_long():
+  return bool(os.environ.get("MULLION_TEST_LONG"))
+
+
+@contextlib.contextmanager
+def stopped(*pids):
+  """Stops processes; those that are still there afterwards go on."""
+  for pid in pids:
+    os.kill(pid, signal.SIGSTOP)
+  try:
+    yield
+  finally:
+    for pid in pids:
+      with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
+
+
+class Mock:
+  """An external guest's VMM and guest in one, animated; see tests/vmm/animate.h."""
+  FIELDS = struct.Struct("=QQQQQ")
+
+  def __init__(self, session, name, number, width, height, rate):
+    self.session, self.name, self.number = session, name, number
+    self.size, self.rate = (width, height), rate
+    self.process = self.status = None
+    self.error_file = session.path(f"{name}.mock.log")
+
+  def start(self):
+    file = self.session.path(f"{self.name}.status")
+    with open(file, "wb") as status:
+      status.truncate(self.FIELDS.size)
+    with open(self.error_file, "wb") as log:
+      self.process = subprocess.Popen([os.path.join(TESTS, "vmm", "mock-guest"),
+        self.session.guest(self.name)["socket"], *map(str, self.size), str(self.number),
+        str(self.rate), file], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+        start_new_session=True)
+    self.session.started.append(self.process)
+    wait_until(lambda: self.is_alive() and os.path.getsize(file) >= self.FIELDS.size,
+      f"'{self.name}' begins", SETTLE)
+    with open(file, "r+b") as status:
+      self.status = mmap.mmap(status.fileno(), self.FIELDS.size)
+    wait_until(lambda: self.is_alive() and self.drawn() >= 2, f"'{self.name}' draws", SETTLE)
+
+  def kill(self):
+    self.process.kill()
+    self.process.wait()
+    self.session.started.remove(self.process)
+
+  def is_alive(self):
+    """True; raises where it has ended, with what it said."""
+    if self.process.poll() is not None:
+      with open(self.error_file, encoding="utf-8", errors="replace") as file:
+        raise AssertionError(f"the guest in '{self.name}' noticed: {file.read().strip()}")
+    return True
+
+  def fields(self):
+    """frames, time of the last one, longest time between two, mode sets, checks."""
+    return self.FIELDS.unpack(self.status[:])
+
+  def drawn(self):
+    return self.fields()[0]
+
+  def longest(self):
+    """Seconds between two frames at most since clear_longest(), and since the last one."""
+    _, last, longest, _, _ = self.fields()
+    return max(longest / 1e6, time.monotonic() - last / 1e6)
+
+  def clear_longest(self):
+    self.status[16:24] = bytes(8)
+
+  def look(self, area=None):
+    """Looks at a picture of it, or at its area of one of the session: "whole", "torn" or
+    what is wrong."""
+    before = self.drawn()
+    file = self.session.shot(None if area else self.name, f"look-{self.name}")
+    known = (self.number, max(0, before - 10 * self.rate), self.drawn() + 1)
+    if not area and self.session.picture("size", file)[1] != "{}x{}".format(*self.size):
+      return "wrong: its size is " + self.session.picture("size", file)[1]
+    yes, answer = self.session.picture("moving", file, *known, *(area or ()))
+    if not yes and answer.startswith("wrong") and self.session.picture("plain", file, *(area or ()))[0]:
+      return "blank"
+    return "whole" if yes else answer
+
+
+class Times:
+  """How long things took, by name."""
+
+  def __init__(self):
+    self.lists = {}
+
+  def add(self, name, seconds):
+    self.lists.setdefault(name, []).append(seconds)
+
+  def report(self):
+    for name, values in sorted(self.lists.items()):
+      note(f"{name}: median {statistics.median(values) * 1e3:.1f} ms, "
+        f"max {max(values) * 1e3:.1f} ms, {len(values)} times")
+
+
+def fd_targets(pid):
+  """What a process's descriptors are, without numbers."""
+  found = []
+  for name in os.listdir(f"/proc/{pid}/fd"):
+    with contextlib.suppress(OSError):
+      found.append(os.readlink(f"/proc/{pid}/fd/{name}").split("[")[0])
+  return sorted(found)
+
+
+def usage(pid):
+  """Descriptors, threads and KiB of anonymous memory."""
+  with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+    values = dict(line.split(":", 1) for line in file)
+  return len(os.listdir(f"/proc/{pid}/fd")), int(values["Threads"]), int(values["RssAnon"].split()[0])
+
+
+def zombies():
+  """Pids and names of ended children that nobody has asked about."""
+  found = {}
+  for pid in filter(str.isdigit, os.listdir("/proc")):
+    with contextlib.suppress(OSError):
+      with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+        name, rest = file.read().split("(", 1)[1].rsplit(")", 1)
+      if rest.split()[0] == "Z":
+        found[int(pid)] = name
+  return found
+
+
+class Ledger:
+  """What every process of a session has; nothing of it may grow."""
+
+  def __init__(self, session):
+    self.session = session
+    self.first = {}  # by role
+    self.most = {}   # KiB by role
+    self.files = self.names = self.memfds = None
+
+  def roles(self):
+    """Pids by what they are. A process that follows another one is a role of its own."""
+    roles = {f"device of '{name}'": guest["devicePid"] for name, guest in
+      self.session.guests().items() if "devicePid" in guest}
+    roles["mullion"] = self.session.compositor.pid
+    roles["mulliond"] = self.session.host_pid()
+    return {f"{role}, {self.session.births.get(role, 'the first')}": pid
+      for role, pid in roles.items()}
+
+  def excess(self):
+    """A line for each thing of which there is more than at first."""
+    lines = []
+    names = sorted(self.session.left_over().values())
+    files = sorted(self.session.sockets())
+    shared = len(set().union(*(memfds(pid, 1) for pid in self.session.left_over())))
+    if self.names is None:
+      self.names, self.files, self.memfds = names, files, shared
+    if names != self.names:
+      lines.append(f"processes: {names}, not {self.names}")
+    if files != self.files:
+      lines.append(f"files in the runtime directory: {files}, not {self.files}")
+    if shared > self.memfds:
+      lines.append(f"memfds: {shared}, not {self.memfds}")
+    left = {pid: name for pid, name in zombies().items() if name.startswith(("mullion", "qemu"))}
+    if left:
+      lines.append(f"zombies: {left}")
+    for role, pid in self.roles().items():
+      fds, threads, memory = usage(pid)
+      first_fds, first_threads, first_memory, targets = self.first.setdefault(
+        role, (fds, threads, memory, fd_targets(pid)))
+      self.most[role] = max(self.most.get(role, 0), memory - first_memory)
+      if fds > first_fds:
+        more = fd_targets(pid)
+        for target in targets:
+          if target in more:
+            more.remove(target)
+        lines.append(f"{role}: {fds} descriptors, not {first_fds}; more: {more}")
+      if threads > first_threads:
+        lines.append(f"{role}: {threads} threads, not {first_threads}")
+      if memory > first_memory + MEMORY_GROWTH:
+        lines.append(f"{role}: {memory} KiB, not {first_memory}")
+    return lines
+
+  def check(self):
+    """Fails where something has grown and does not shrink again."""
+    deadline = time.monotonic() + SETTLE
+    while True:
+      try:
+        lines = self.excess()
+      except OSError as error: # a process has just ended
+        lines = [str(error)]
+      if not lines:
+        return
+      check(time.monotonic() < deadline, "leaked: " + "; ".join(lines))
+      time.sleep(0.05)
+
+  def report(self):
+    for role, growth in sorted(self.most.items()):
+      fds, threads, memory, _ = self.first[role]
+      note(f"{role}: {fds} descriptors, {threads} threads, {memory} KiB; grew by {growth} KiB at most")
+
+
+class FaultSession(Session):
+  """A session whose mulliond runs by itself, as under systemd, and may come and go like
+  the compositor."""
+
+  def __init__(self):
+    super().__init__()
+    self.compositor = self.host = None
+    self.births = {} # how each role's process came about, where it is not the first one
+    self.ledger = Ledger(self)
+    self.times = Times()
+
+  def start_host(self):
+    self.start("mulliond")
+    self.host = self.process
+    wait_until(lambda: not self.ctl("list")[0], "mulliond answers", SETTLE)
+
+  def start_compositor(self):
+    self.start("mullion")
+    self.compositor = self.process
+    wait_until(lambda: not self.ctl("windows")[0], "mullion answers", SETTLE)
+
+  def host_pid(self):
+    """That of the one mulliond, whoever has started it."""
+    pids = [pid for pid, name in self.left_over().items() if name == "mulliond"]
+    check(len(pids) == 1, f"processes of mulliond: {pids}")
+    return pids[0]
+
+  def end(self, process):
+    """Kills a program of ours."""
+    process.kill()
+    process.wait()
+    self.started.remove(process)
+
+  def places(self):
+    """Where the windows are."""
+    return {name: {key: window[key] for key in LASTING} for name, window in self.windows().items()}
+
+  def lasting(self):
+    """What of the guests no fault of another one may change."""
+    keys = ("state", "connected", "devicePid", "vmmPid", "sliceBase", "sliceLimit", "reason")
+    return {name: {key: guest.get(key) for key in keys} for name, guest in self.guests().items()}
