@@ -99,6 +99,9 @@ const struct config_key config_keys[] = {
 	{GUEST("guest", "stop-timeout", CONFIG_DURATION, stop_timeout),
 		.min = 100000, .max = UINT64_C(3600000000), .fallback = "30s",
 		.help = "How long each step of stopping may take: power-down, quit, kill."},
+	{GUEST("guest", "sandbox", CONFIG_BOOL, sandbox),
+		.fallback = "on",
+		.help = "Shut its processes in: its GPU's into nothing, its QEMU into its own files. Without it, whoever breaks out of the guest has all rights of the user."},
 
 	{GUEST("gpu", "personality", CONFIG_CHOICE, personality),
 		CHOICES("bochs"), .fallback = "bochs",
@@ -158,6 +161,12 @@ const struct config_key config_keys[] = {
 	{GUEST("machine", "extra", CONFIG_ARGUMENTS, extra),
 		.max = 4095, .fallback = "",
 		.help = "Further arguments for QEMU, split into words as a shell does it, without expansion."},
+	{GUEST("machine", "paths", CONFIG_PATHS, paths),
+		.max = 4095, .fallback = "",
+		.help = "Files and folders that extra names, separated by colons: its QEMU can reach and change them in its sandbox. They must be there before the guest starts."},
+	{GUEST("machine", "read-only-paths", CONFIG_PATHS, read_only_paths),
+		.max = 4095, .fallback = "",
+		.help = "Likewise, without changing them: the backing file of a disk, for example."},
 	{0},
 };
 /* clang-format on */

@@ -27,6 +27,7 @@ enum config_type {        // what the member of the structure is
 	CONFIG_TEXT,      // char *, owned, from here on
 	CONFIG_WORD,      // choices of text
 	CONFIG_PATH,      // made absolute
+	CONFIG_PATHS,     // several, separated by colons
 	CONFIG_PROGRAM,   // made absolute where it has a slash
 	CONFIG_ARGUMENTS, // words as in a shell
 };

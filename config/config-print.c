@@ -108,6 +108,9 @@ void config_key_allowed(const struct config_key *key, char *buffer, size_t size)
 	case CONFIG_PATH:
 		format_text_range(key, "a path", buffer, size);
 		break;
+	case CONFIG_PATHS:
+		snprintf(buffer, size, "paths separated by colons, or empty for none");
+		break;
 	case CONFIG_PROGRAM:
 		format_text_range(key, "a program", buffer, size);
 		break;

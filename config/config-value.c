@@ -166,12 +166,9 @@ static bool parse_text(const struct value *value) {
 	return set_string(value, strdup(value->text));
 }
 
-static bool parse_path(const struct value *value) {
-	const char *text = value->text, *base = value->directory, *rest = text;
-	char *path;
-	if (text[0] == '\0' && value->key->min == 0) {
-		return set_string(value, strdup(""));
-	}
+/* Makes a path absolute. The caller frees *ret, which may be NULL. */
+static bool expand_path(const struct value *value, const char *text, char **ret) {
+	const char *base = value->directory, *rest = text;
 	if (text[0] == '~' && text[1] != '/') {
 		return fail(value, "names another user's home");
 	}
@@ -183,15 +180,65 @@ static bool parse_path(const struct value *value) {
 		}
 	}
 	if (text[0] == '/') {
-		path = strdup(text);
-	} else if (asprintf(&path, "%s/%s", base, rest) < 0) {
-		path = NULL;
+		*ret = strdup(text);
+	} else if (asprintf(ret, "%s/%s", base, rest) < 0) {
+		*ret = NULL;
+	}
+	return true;
+}
+
+static bool parse_path(const struct value *value) {
+	char *path;
+	if (value->text[0] == '\0' && value->key->min == 0) {
+		return set_string(value, strdup(""));
+	}
+	if (!expand_path(value, value->text, &path)) {
+		return false;
 	}
 	if (path != NULL && strlen(path) > value->key->max) {
 		free(path);
 		return fail(value, "is too long a path");
 	}
 	return set_string(value, path);
+}
+
+/* Appends a path of a list to it; frees both. Returns NULL without memory. */
+static char *join_paths(char *list, char *path) {
+	char *joined;
+	if (list == NULL || path == NULL ||
+		asprintf(&joined, "%s%s%s", list, list[0] != '\0' ? ":" : "", path) < 0) {
+		joined = NULL;
+	}
+	free(list);
+	free(path);
+	return joined;
+}
+
+static bool parse_paths(const struct value *value) {
+	const char *rest = value->text;
+	char *list = strdup("");
+	while (rest[0] != '\0') {
+		size_t length = strcspn(rest, ":");
+		char *text = strndup(rest, length), *path = NULL;
+		bool ok = length > 0 ? text != NULL && expand_path(value, text, &path)
+				     : fail(value, "has an empty path");
+		free(text);
+		if (!ok) {
+			free(list);
+			return false;
+		}
+		list = join_paths(list, path);
+		rest += length;
+		if (rest[0] == ':' && (++rest)[0] == '\0') {
+			free(list);
+			return fail(value, "has an empty path");
+		}
+	}
+	if (list != NULL && strlen(list) > value->key->max) {
+		free(list);
+		return fail(value, "is too long");
+	}
+	return set_string(value, list);
 }
 
 /* True where every quote is closed and no backslash stands at the end. */
@@ -242,6 +289,8 @@ static bool parse_typed(const struct value *value) {
 		return parse_text(value);
 	case CONFIG_PATH:
 		return parse_path(value);
+	case CONFIG_PATHS:
+		return parse_paths(value);
 	case CONFIG_PROGRAM:
 		return strchr(value->text, '/') != NULL ? parse_path(value) : parse_text(value);
 	case CONFIG_ARGUMENTS:

@@ -102,6 +102,7 @@ struct config_guest {
 	struct config_colour colour;
 	bool autostart;
 	uint64_t stop_timeout; // us that each step of stopping may take
+	bool sandbox;          // its processes are shut in
 
 	// [gpu]
 	enum config_personality personality;
@@ -121,7 +122,8 @@ struct config_guest {
 	char *disk, *cdrom, *kernel, *initrd; // absolute paths, empty for none
 	char *append;
 	enum config_network network;
-	char *extra; // further QEMU arguments, split as a shell splits words
+	char *extra;                   // further QEMU arguments, split as a shell splits words
+	char *paths, *read_only_paths; // absolute, separated by colons: what extra needs
 };
 
 struct config {

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "client.h"
 #include "config-keys.h"
@@ -41,7 +42,7 @@ static int call_with_name(
 
 static void print_list(sd_json_variant *reply) {
 	struct table table;
-	table_init(&table, "NAME|>NUMBER|STATE|VMM|ACCEL|>MEMORY|VRAM|TITLE");
+	table_init(&table, "NAME|>NUMBER|STATE|VMM|ACCEL|>MEMORY|VRAM|SANDBOX|TITLE");
 	for (size_t i = 0; i < json_length(reply, "guests"); i++) {
 		sd_json_variant *guest = json_item(reply, "guests", i);
 		table_add(&table, json_text(guest, "name"));
@@ -52,6 +53,7 @@ static void print_list(sd_json_variant *reply) {
 		table_add_size(&table, json_number(guest, "memory"));
 		table_add_range(
 			&table, json_number(guest, "sliceBase"), json_number(guest, "sliceLimit"));
+		table_add(&table, json_bool(guest, "sandbox") ? "on" : "OFF");
 		table_add(&table, json_text(guest, "title"));
 	}
 	table_print(&table);
@@ -71,6 +73,23 @@ static void print_text(struct table *table, const char *label, const char *text)
 		table_add(table, label);
 		table_add(table, text);
 	}
+}
+
+/* The layers of one process, all in one line. */
+static void print_layers(
+	struct table *table, const char *label, sd_json_variant *guest, const char *process) {
+	char line[512] = "";
+	size_t used = 0, length = strlen(process);
+	for (size_t i = 0; i < json_length(guest, "layers"); i++) {
+		sd_json_variant *item = json_item(guest, "layers", i);
+		const char *layer =
+			sd_json_variant_is_string(item) ? sd_json_variant_string(item) : "";
+		if (strncmp(layer, process, length) == 0 && used < sizeof(line)) {
+			used += (size_t)snprintf(line + used, sizeof(line) - used, "%s%s",
+				used > 0 ? ", " : "", layer + length);
+		}
+	}
+	print_text(table, label, line);
 }
 
 static void print_status(sd_json_variant *reply) {
@@ -104,6 +123,9 @@ static void print_status(sd_json_variant *reply) {
 		table_add_size(&table, json_number(guest, "sliceLimit"));
 	}
 	print_text(&table, "Shown:", json_bool(guest, "shown") ? "yes" : "no");
+	print_text(&table, "Sandbox:", json_bool(guest, "sandbox") ? "on" : "OFF");
+	print_layers(&table, "GPU's layers:", guest, "gpu: ");
+	print_layers(&table, "VMM's layers:", guest, "vmm: ");
 	table_print(&table);
 	table_finish(&table);
 }

@@ -111,7 +111,11 @@ static int handle_link(sd_event_source *source, int fd, uint32_t events, void *d
 static void handle_exit(void *data, const siginfo_t *info) {
 	struct gpu *gpu = data;
 	char how[PROCESS_HOW_MAX], reason[PROCESS_HOW_MAX + 64];
+	const char *layer = process_sandbox_failed(info);
 	process_how(info, how);
+	if (layer != NULL) {
+		snprintf(how, sizeof(how), "cannot be shut in (%s): its log says why", layer);
+	}
 	gpu->connected = false;
 	snprintf(reason, sizeof(reason), "its GPU process (mullion-device) %s", how);
 	gpu->ops->ended(gpu->data, reason);
@@ -147,13 +151,18 @@ static int send_setup(struct gpu *gpu, const struct config_guest *guest) {
 	return error < 0 ? error : link_send(gpu->link, &message, NULL, 0);
 }
 
-static int spawn(struct gpu *gpu, int link, char **ret_reason) {
+static int spawn(struct gpu *gpu, const struct config_guest *guest, int link, char **ret_reason) {
 	char *path = program_find("mullion-device");
 	if (path == NULL) {
 		return refuse(ret_reason, "mullion-device is not there: install mullion anew");
 	}
-	char *argv[] = {(char *)"mullion-device", NULL};
-	struct process_spec spec = {path, argv, &link, 1, -1, -1};
+	const struct sandbox sandbox = {.kind = SANDBOX_KIND_DEVICE};
+	char *argv[] = {(char *)"mullion-device", NULL, NULL};
+	struct process_spec spec = {path, argv, &link, 1, -1, -1, &sandbox};
+	if (!guest->sandbox) {
+		spec.sandbox = NULL;
+		argv[1] = (char *)"--no-sandbox";
+	}
 	int error = process_start(&gpu->process, gpu->event, &spec, handle_exit, gpu);
 	free(path);
 	if (error < 0) {
@@ -177,7 +186,7 @@ static int start_device(struct gpu *gpu, const struct config_guest *guest, char 
 		return refuse(ret_reason, "no link to the GPU process: %s", strerror(errno));
 	}
 	gpu->link = pair[0];
-	int error = spawn(gpu, pair[1], ret_reason);
+	int error = spawn(gpu, guest, pair[1], ret_reason);
 	close(pair[1]);
 	if (error < 0) {
 		return error;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "sandbox.h"
 #include "table.h"
 
 /* Counters of a device, which may hold anything, as JSON integers. */
@@ -15,6 +16,63 @@ static const char *accel_name(const struct guest *guest) {
 		return NULL;
 	}
 	return guest->kvm ? "kvm" : "tcg";
+}
+
+/* Makes an array, empty where nothing is appended. */
+static int new_array(sd_json_variant **ret) {
+	return sd_json_variant_new_array(ret, NULL, 0);
+}
+
+/* Appends the layers that are in force for a process of the guest's. Those that cannot be
+ * seen were applied before the process took anything, or it would not be there. */
+static int append_layers(sd_json_variant **array, const char *process, pid_t pid,
+	sandbox_layers unseen, bool sandboxed) {
+	sandbox_layers layers = pid != 0 ? sandbox_read_layers(pid) : 0;
+	layers |= sandboxed && layers != 0 ? unseen : 0;
+	int error = 0;
+	for (enum sandbox_layer i = 0; i < SANDBOX_LAYERS && error >= 0; i++) {
+		char line[64];
+		if ((layers >> i & 1) == 0) {
+			continue;
+		}
+		snprintf(line, sizeof(line), "%s: %s%s", process, sandbox_layer_name(i),
+			(SANDBOX_UNSEEN >> i & 1) != 0 ? " (asked for)" : "");
+		error = sd_json_variant_append_arrayb(array, SD_JSON_BUILD_STRING(line));
+	}
+	return error;
+}
+
+static int layers_to_json(const struct guest *guest, sd_json_variant **ret) {
+	sd_json_variant *array = NULL;
+	bool sandboxed = guest->config->sandbox;
+	int error = new_array(&array);
+	if (error >= 0) {
+		error = append_layers(
+			&array, "gpu", guest->gpu.process.pid, SANDBOX_UNSEEN, sandboxed);
+	}
+	if (error >= 0) {
+		error = append_layers(&array, "vmm", guest->machine.process.pid,
+			1u << SANDBOX_LANDLOCK, sandboxed);
+	}
+	if (error < 0) {
+		sd_json_variant_unref(array);
+		return error;
+	}
+	*ret = array;
+	return 0;
+}
+
+int guest_status_to_json(const struct guest *guest, sd_json_variant **ret) {
+	sd_json_variant *layers = NULL;
+	int error = layers_to_json(guest, &layers);
+	if (error >= 0) {
+		error = guest_to_json(guest, ret);
+	}
+	if (error >= 0) {
+		error = sd_json_variant_set_field(ret, "layers", layers);
+	}
+	sd_json_variant_unref(layers);
+	return error;
 }
 
 int guest_to_json(const struct guest *guest, sd_json_variant **ret) {
@@ -47,12 +105,8 @@ int guest_to_json(const struct guest *guest, sd_json_variant **ret) {
 		SD_JSON_BUILD_PAIR_CONDITION(slice, "sliceBase", SD_JSON_BUILD_UNSIGNED(gpu->base)),
 		SD_JSON_BUILD_PAIR_CONDITION(
 			slice, "sliceLimit", SD_JSON_BUILD_UNSIGNED(gpu->limit)),
-		SD_JSON_BUILD_PAIR_BOOLEAN("shown", gpu_shown(gpu)));
-}
-
-/* Makes an array, empty where nothing is appended. */
-static int new_array(sd_json_variant **ret) {
-	return sd_json_variant_new_array(ret, NULL, 0);
+		SD_JSON_BUILD_PAIR_BOOLEAN("shown", gpu_shown(gpu)),
+		SD_JSON_BUILD_PAIR_BOOLEAN("sandbox", config->sandbox));
 }
 
 /* Appends and drops the element; error is that of its making. */

@@ -11,6 +11,7 @@
  */
 
 int guest_to_json(const struct guest *guest, sd_json_variant **ret);          // type Guest
+int guest_status_to_json(const struct guest *guest, sd_json_variant **ret);   // with its layers
 int guests_to_json(const struct guests *guests, sd_json_variant **ret);       // array of Guest
 int guests_table_to_json(const struct guests *guests, sd_json_variant **ret); // array of TableRow
 int guests_vram_to_json(const struct guests *guests, sd_json_variant **ret);  // reply of Vram

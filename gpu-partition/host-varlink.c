@@ -135,7 +135,7 @@ static int handle_status(sd_varlink *link, sd_json_variant *parameters,
 	if (guest == NULL) {
 		return result;
 	}
-	int error = guest_to_json(guest, &value);
+	int error = guest_status_to_json(guest, &value);
 	error = wrap("guest", value, error, &reply);
 	return reply_json(link, reply, error);
 }

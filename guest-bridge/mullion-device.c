@@ -12,6 +12,7 @@
 #include "bochs.h"
 #include "bridge.h"
 #include "device-link.h"
+#include "device-sandbox.h"
 #include "device-state.h"
 #include "fd.h"
 #include "irq.h"
@@ -302,23 +303,30 @@ static void device_finish(struct device *device) {
 	fd_close(device->link);
 }
 
-static void parse_arguments(int argc, char *argv[]) {
+/* Returns whether to go into the sandbox. */
+static bool parse_arguments(int argc, char *argv[]) {
 	static const struct option options[] = {
 		{"help", no_argument, NULL, 'h'},
+		{"no-sandbox", no_argument, NULL, 'n'},
 		{"version", no_argument, NULL, 'V'},
 		{0},
 	};
 	int option;
+	bool sandbox = true;
 	while ((option = getopt_long(argc, argv, "hV", options, NULL)) >= 0) {
 		switch (option) {
 		case 'h':
 			printf("usage: mullion-device\n\n"
 			       "One guest's GPU. mulliond starts it, with their link on descriptor %d;\n"
 			       "it is of no use by hand.\n\n"
-			       "  -h, --help     show this text\n"
-			       "  -V, --version  show the version\n",
+			       "  -h, --help        show this text\n"
+			       "      --no-sandbox  run with all rights of the user\n"
+			       "  -V, --version     show the version\n",
 				LINK_DEVICE_FD);
 			exit(EXIT_SUCCESS);
+		case 'n':
+			sandbox = false;
+			break;
 		case 'V':
 			printf("mullion-device %s\n", MULLION_VERSION);
 			exit(EXIT_SUCCESS);
@@ -331,15 +339,19 @@ static void parse_arguments(int argc, char *argv[]) {
 			argv[optind]);
 		exit(2);
 	}
+	return sandbox;
 }
 
 int main(int argc, char *argv[]) {
-	parse_arguments(argc, argv);
+	bool sandbox = parse_arguments(argc, argv);
 	log_init("mullion-device", NULL, LOG_LEVEL_INFO);
 	if (!is_link(LINK_DEVICE_FD)) {
 		log_error("there is no link on descriptor %d: mulliond starts this program",
 			LINK_DEVICE_FD);
 		return EXIT_FAILURE;
+	}
+	if (sandbox) {
+		device_sandbox();
 	}
 	signal(SIGPIPE, SIG_IGN);
 	struct device device;

@@ -35,7 +35,14 @@ static SD_VARLINK_DEFINE_STRUCT_TYPE(Guest,
 	SD_VARLINK_DEFINE_FIELD(sliceBase, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
 	SD_VARLINK_DEFINE_FIELD(sliceLimit, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
 	SD_VARLINK_FIELD_COMMENT("A display is attached: the compositor shows it"),
-	SD_VARLINK_DEFINE_FIELD(shown, SD_VARLINK_BOOL, 0));
+	SD_VARLINK_DEFINE_FIELD(shown, SD_VARLINK_BOOL, 0),
+	SD_VARLINK_FIELD_COMMENT(
+		"Its processes are shut in; false where its file has 'sandbox = off'"),
+	SD_VARLINK_DEFINE_FIELD(sandbox, SD_VARLINK_BOOL, 0),
+	SD_VARLINK_FIELD_COMMENT(
+		"Layers in force, as read from the kernel: 'gpu: seccomp', 'vmm: own root', ...; "
+		"in the reply of Status, for each process that runs"),
+	SD_VARLINK_DEFINE_FIELD(layers, SD_VARLINK_STRING, SD_VARLINK_ARRAY | SD_VARLINK_NULLABLE));
 
 static SD_VARLINK_DEFINE_STRUCT_TYPE(Segment,
 	SD_VARLINK_FIELD_COMMENT("Guest-physical address as the guest programmed the BAR, or null"),

@@ -4,9 +4,10 @@
 #include <fcntl.h>
 #include <linux/vfio.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -22,7 +23,6 @@ void irq_init(struct irq *irq, sd_event *event, struct device_state_irq *state, 
 		vectors < IRQ_VECTORS_MAX ? vectors : IRQ_VECTORS_MAX;
 	// Never raised; QEMU warns where it is missing.
 	irq->counts[VFIO_PCI_ERR_IRQ_INDEX] = 1;
-	irq->proc_fds = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	*state = (struct device_state_irq){0};
 }
 
@@ -42,7 +42,6 @@ void irq_reset(struct irq *irq) {
 
 void irq_finish(struct irq *irq) {
 	irq_reset(irq);
-	irq->proc_fds = fd_close(irq->proc_fds);
 }
 
 bool irq_describe(const struct irq *irq, uint32_t index, uint32_t *ret_count, uint32_t *ret_flags) {
@@ -60,12 +59,19 @@ bool irq_describe(const struct irq *irq, uint32_t index, uint32_t *ret_count, ui
 	return true;
 }
 
-/* A pipe that nobody empties, or a file, must not stand where an eventfd belongs. */
-static bool is_eventfd(const struct irq *irq, int fd) {
-	char name[16], target[32] = {0};
-	snprintf(name, sizeof(name), "%d", fd);
-	return readlinkat(irq->proc_fds, name, target, sizeof(target) - 1) > 0 &&
-		strcmp(target, "anon_inode:[eventfd]") == 0;
+/*
+ * A pipe that nobody empties, or a file, must not stand where an eventfd belongs. There is
+ * no /proc to ask for the name: an anonymous inode has no type, and the others of that kind
+ * that can be waited for are told by what only they can do.
+ */
+static bool is_eventfd(int fd) {
+	struct stat status;
+	struct itimerspec timer;
+	struct epoll_event event;
+	int flags = fcntl(fd, F_GETFL);
+	return flags >= 0 && (flags & O_ACCMODE) == O_RDWR && fstat(fd, &status) == 0 &&
+		(status.st_mode & S_IFMT) == 0 && timerfd_gettime(fd, &timer) < 0 &&
+		epoll_wait(fd, &event, 1, 0) < 0;
 }
 
 /*
@@ -123,7 +129,7 @@ static int set_unmask_fd(struct irq *irq, int *fds, size_t n) {
 		drop_unmask(irq);
 		return 0;
 	}
-	if (irq->event == NULL || !is_eventfd(irq, fds[0]) || fd_set_nonblock(fds[0], true) < 0) {
+	if (irq->event == NULL || !is_eventfd(fds[0]) || fd_set_nonblock(fds[0], true) < 0) {
 		return -EINVAL;
 	}
 	sd_event_source *source;
@@ -161,7 +167,7 @@ static void count_enabled(struct irq *irq) {
 static int set_trigger_fds(
 	struct irq *irq, const struct vfio_user_interrupts *request, int *fds, size_t n) {
 	for (size_t i = 0; i < n; i++) {
-		if (!is_eventfd(irq, fds[i]) || fd_set_nonblock(fds[i], true) < 0) {
+		if (!is_eventfd(fds[i]) || fd_set_nonblock(fds[i], true) < 0) {
 			return -EINVAL;
 		}
 	}

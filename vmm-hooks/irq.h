@@ -27,7 +27,6 @@ struct irq {
 	sd_event_source *unmask_source; // owned
 	int vectors[IRQ_VECTORS_MAX];   // MSI-X eventfds, owned, -1 while unset
 	bool level;                     // what the device holds INTx at
-	int proc_fds;                   // /proc/self/fd, owned
 };
 
 /*

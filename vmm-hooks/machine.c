@@ -14,6 +14,7 @@
 #include "log.h"
 #include "machine-pci.h"
 #include "qemu-args.h"
+#include "qemu-sandbox.h"
 #include "qmp-lines.h"
 #include "refuse.h"
 #include "words.h"
@@ -171,7 +172,9 @@ static void handle_exit(void *data, const siginfo_t *info) {
 		}
 	}
 	process_how(info, how);
-	if (machine->last_error[0] != '\0') {
+	if (process_sandbox_failed(info) && machine->last_error[0] != '\0') {
+		snprintf(reason, sizeof(reason), "QEMU: %s", machine->last_error);
+	} else if (machine->last_error[0] != '\0') {
 		snprintf(reason, sizeof(reason), "QEMU %s: %s", how, machine->last_error);
 	} else {
 		snprintf(reason, sizeof(reason), "QEMU %s", how);
@@ -191,12 +194,18 @@ static int spawn(struct machine *machine, sd_event *event, const struct config_g
 		.qmp_fd = PROCESS_FIRST_FD,
 	};
 	char **argv;
+	struct sandbox sandbox = {0};
 	int error = qemu_args_build(guest, &context, &argv);
 	if (error < 0) {
 		return error;
 	}
-	struct process_spec spec = {needs->program, argv, &qmp_fd, 1, errors_fd, errors_fd};
+	struct process_spec spec = {needs->program, argv, &qmp_fd, 1, errors_fd, errors_fd, NULL};
+	if (guest->sandbox) {
+		qemu_sandbox_init(&sandbox, guest, needs, socket);
+		spec.sandbox = &sandbox;
+	}
 	error = process_start(&machine->process, event, &spec, handle_exit, machine);
+	sandbox_finish(&sandbox);
 	words_free(argv);
 	return error;
 }

@@ -2,8 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -47,15 +50,65 @@ static int place_fds(const struct process_spec *spec) {
 	return close_range((unsigned)n, ~0U, 0);
 }
 
-static void __attribute__((noreturn)) run(const struct process_spec *spec, pid_t parent) {
+/* Nothing of the session's is told: no sockets, no credentials. */
+static void clean_environment(void) {
+	static const char *const kept[] = {"LANG=", "LC_", "TZ=", "MULLION_LOG=",
+		"MULLION_SANDBOX=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS="};
+	char **to = environ;
+	for (char **from = environ; *from != NULL; from++) {
+		for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+			if (strncmp(*from, kept[i], strlen(kept[i])) == 0) {
+				*to++ = *from;
+				break;
+			}
+		}
+	}
+	*to = NULL;
+}
+
+static void enter_sandbox(const struct sandbox *sandbox) {
+	struct sandbox_problem problem;
+	clean_environment();
+	if (sandbox_enter(sandbox, &problem) < 0) {
+		char line[SANDBOX_LINE_MAX];
+		sandbox_describe(&problem, line);
+		dprintf(STDERR_FILENO, "%s\n", line);
+		_exit(SANDBOX_EXIT_STATUS + (int)problem.layer);
+	}
+}
+
+static bool is_alive(int parent) {
+	struct pollfd poll_fd = {.fd = parent, .events = POLLIN};
+	return poll(&poll_fd, 1, 0) == 0;
+}
+
+static void __attribute__((noreturn)) run(const struct process_spec *spec, int parent) {
 	reset_signals();
 	setsid();
 	// The parent may have died before the first line was in force.
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent && place_fds(spec) == 0) {
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && is_alive(parent) && place_fds(spec) == 0) {
+		if (spec->sandbox != NULL) {
+			enter_sandbox(spec->sandbox);
+		}
 		execv(spec->path, spec->argv);
 	}
 	dprintf(STDERR_FILENO, "%s: %s\n", spec->path, strerror(errno));
 	_exit(127);
+}
+
+/* A pidfd tells of the parent's end across pid namespaces, where getppid() is 0. */
+static pid_t fork_child(const struct process_spec *spec) {
+	int parent = pidfd_open(getpid(), 0);
+	if (parent < 0) {
+		return -errno;
+	}
+	pid_t pid = spec->sandbox != NULL ? sandbox_fork(spec->sandbox) : fork();
+	int error = errno;
+	if (pid == 0) {
+		run(spec, parent);
+	}
+	close(parent);
+	return pid < 0 && spec->sandbox == NULL ? -error : pid;
 }
 
 static int handle_child(sd_event_source *source, const siginfo_t *info, void *data) {
@@ -71,12 +124,9 @@ int process_start(struct process *process, sd_event *event, const struct process
 	if (spec->fds_len > PROCESS_FDS_MAX) {
 		return -EINVAL;
 	}
-	pid_t parent = getpid(), pid = fork();
+	pid_t pid = fork_child(spec);
 	if (pid < 0) {
-		return -errno;
-	}
-	if (pid == 0) {
-		run(spec, parent);
+		return pid;
 	}
 	int error = sd_event_add_child(event, &process->child, pid, WEXITED, handle_child, process);
 	if (error < 0) {
@@ -110,4 +160,11 @@ void process_how(const siginfo_t *info, char how[PROCESS_HOW_MAX]) {
 		snprintf(how, PROCESS_HOW_MAX, "was killed by signal %d (%.40s)", info->si_status,
 			strsignal(info->si_status));
 	}
+}
+
+const char *process_sandbox_failed(const siginfo_t *info) {
+	int layer = info->si_status - SANDBOX_EXIT_STATUS;
+	return info->si_code == CLD_EXITED && layer >= 0 && layer < SANDBOX_LAYERS
+		? sandbox_layer_name(layer)
+		: NULL;
 }

@@ -6,6 +6,8 @@
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
+#include "sandbox.h"
+
 /*
  * A child process. It gets the descriptors named for it and no other, a session of its
  * own (a terminal's Ctrl+C is for its parent alone), and dies with its parent.
@@ -25,15 +27,18 @@ struct process {
 struct process_spec {
 	const char *path;
 	char *const *argv;
-	const int *fds; // become 3, 4, ... in the process; stay the caller's
-	size_t fds_len; // at most PROCESS_FDS_MAX
-	int stdout_fd;  // -1: what is standard error here
-	int stderr_fd;  // -1: the same as here
+	const int *fds;                // become 3, 4, ... in the process; stay the caller's
+	size_t fds_len;                // at most PROCESS_FDS_MAX
+	int stdout_fd;                 // -1: what is standard error here
+	int stderr_fd;                 // -1: the same as here
+	const struct sandbox *sandbox; // NULL: none; borrowed
 };
 
 /*
  * Starts a process. exited() comes once, when it has ended and been reaped. Returns 0 or
- * -errno. A program that cannot be executed ends with status 127.
+ * -errno. A program that cannot be executed ends with status 127, one whose sandbox cannot
+ * be made as SANDBOX_EXIT_STATUS says; either says why on standard error. A program in a
+ * sandbox gets few of the variables of the environment.
  */
 int process_start(struct process *process, sd_event *event, const struct process_spec *spec,
 	void (*exited)(void *data, const siginfo_t *info), void *data);
@@ -43,6 +48,9 @@ void process_signal(struct process *process, int signal);
 
 /* Kills and reaps what still runs, without exited(); safe on a zeroed one. */
 void process_finish(struct process *process);
+
+/* The layer by whose failure it has ended (sandbox.h), or NULL. */
+const char *process_sandbox_failed(const siginfo_t *info);
 
 /* "exited with status 1", "was killed by signal 11 (Segmentation fault)". */
 #define PROCESS_HOW_MAX 80

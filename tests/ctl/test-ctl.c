@@ -32,10 +32,12 @@ static const char guest_json[] =
 	"{\"name\":\"work\",\"number\":1,\"title\":\"W\xc3\xb6rk\",\"colour\":\"#3465a4\",\"state\":\"running\","
 	"\"reason\":null,\"connected\":true,\"vmm\":\"qemu\",\"socket\":\"/run/x\",\"personality\":\"bochs\","
 	"\"accel\":\"tcg\",\"devicePid\":11,\"vmmPid\":12,\"memory\":2147483648,\"sliceBase\":67108864,"
-	"\"sliceLimit\":67108864,\"shown\":true}";
+	"\"sliceLimit\":67108864,\"shown\":true,\"sandbox\":true,"
+	"\"layers\":[\"gpu: seccomp\",\"gpu: own root\",\"vmm: seccomp\"]}";
 static const char other_json[] =
 	"{\"name\":\"dev\",\"number\":2,\"title\":\"x\\u001b[31m\",\"colour\":\"#4e9a06\",\"state\":\"off\","
-	"\"connected\":false,\"vmm\":\"external\",\"personality\":\"bochs\",\"shown\":false}";
+	"\"connected\":false,\"vmm\":\"external\",\"personality\":\"bochs\",\"shown\":false,"
+	"\"sandbox\":false}";
 
 static char directory[] = "/tmp/test-ctl-XXXXXX";
 static char output[65536];
@@ -261,9 +263,9 @@ static void expect(const char *words, int status, const char *text) {
 
 static void list_is_aligned_and_printable(void **state) {
 	expect("list", 0,
-		"NAME  NUMBER  STATE    VMM       ACCEL  MEMORY  VRAM                    TITLE\n"
-		"work       1  running  qemu      tcg        2G  0x04000000..0x07ffffff  W\xc3\xb6rk\n"
-		"dev        2  off      external  -           -  -                       x?[31m\n");
+		"NAME  NUMBER  STATE    VMM       ACCEL  MEMORY  VRAM                    SANDBOX  TITLE\n"
+		"work       1  running  qemu      tcg        2G  0x04000000..0x07ffffff  on       W\xc3\xb6rk\n"
+		"dev        2  off      external  -           -  -                       OFF      x?[31m\n");
 }
 
 static void json_is_the_reply(void **state) {
@@ -296,7 +298,10 @@ static void status_shows_all_of_a_guest(void **state) {
 		"VMM connected:  yes\n"
 		"VRAM slice:     0x04000000..0x07ffffff\n"
 		"VRAM size:      64M\n"
-		"Shown:          yes\n");
+		"Shown:          yes\n"
+		"Sandbox:        on\n"
+		"GPU's layers:   seccomp, own root\n"
+		"VMM's layers:   seccomp\n");
 }
 
 static void unknown_guest_is_one_line(void **state) {

@@ -204,6 +204,12 @@ class Session:
 
   # guests
 
+  def serial_file(self, guest):
+    """Where its first serial port goes. QEMU cannot make the file in its sandbox."""
+    path = self.path(f"{guest}.serial")
+    open(path, "a").close()
+    return path
+
   def serial(self, guest):
     """What a guest has written to its first serial port."""
     try:

@@ -36,7 +36,8 @@ kernel = {kernel}
 initrd = {initrd}
 append = {append}
 network = none
-extra = -serial file:{session.path('linux.serial')}
+extra = -serial file:{session.serial_file('linux')}
+paths = {session.path('linux.serial')}
 """)
   session.configure("by-hand", f"[gpu]\nvram = 8M\nmode = {MODE}\n[machine]\nvmm = external\n")
   return [

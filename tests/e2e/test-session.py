@@ -46,7 +46,8 @@ memory = 192M
 cpus = 1
 firmware = uefi
 network = none
-extra = -serial file:{session.path('firmware.serial')}
+extra = -serial file:{session.serial_file('firmware')}
+paths = {session.path('firmware.serial')}
 """)
   for name, suite, firmware in (("linux", "trixie", "bios"), ("newer", "trixie-backports", "uefi")):
     kernel, initrd = make_linux(suite)
@@ -65,7 +66,8 @@ kernel = {kernel}
 initrd = {initrd}
 append = quiet console=tty0 mullion.card=0
 network = none
-extra = -serial file:{session.path(name + '.serial')}
+extra = -serial file:{session.serial_file(name)}
+paths = {session.path(name + '.serial')}
 """)
 
 

@@ -259,6 +259,9 @@ static const struct value_case guest_values[] = {
 	{"guest", "autostart", "True", "yes"},
 	{"guest", "autostart", "1", "!is neither"},
 	{"guest", "autostart", "", "!is neither"},
+	{"guest", "sandbox", "on", "yes"},
+	{"guest", "sandbox", "off", "no"},
+	{"guest", "sandbox", "weak", "!is neither"},
 	{"guest", "stop-timeout", "250ms", "250000"},
 	{"guest", "stop-timeout", "100000us", "100000"},
 	{"guest", "stop-timeout", "60min", "3600000000"},
@@ -339,6 +342,14 @@ static const struct value_case guest_values[] = {
 	{"machine", "extra", "-name \"a", "!leaves a quote open"},
 	{"machine", "extra", "-name 'a", "!leaves a quote open"},
 	{"machine", "extra", "-name a\\", "!leaves a quote open"},
+	{"machine", "paths", "", ""},
+	{"machine", "paths", "/a:/b c", "/a:/b c"},
+	{"machine", "paths", "/a::/b", "!has an empty path"},
+	{"machine", "paths", ":/b", "!has an empty path"},
+	{"machine", "paths", "/a:", "!has an empty path"},
+	{"machine", "paths", "/a:~x", "!names another user's home"},
+	{"machine", "read-only-paths", "/base.qcow2", "/base.qcow2"},
+	{"machine", "read-only-paths", ":", "!has an empty path"},
 	{0},
 };
 #undef H
@@ -453,9 +464,9 @@ static void mistaken_names_get_a_hint(void **state) {
 	expect_file_error("[gpu]\nmemory = 1M\n",
 		":2: [gpu] memory: belongs in [machine], allowed: personality, vram, aperture, mode, refresh");
 	expect_file_error("[guest]\nborder = 1\n",
-		":2: [guest] border: belongs in [desktop] of mullion.ini, allowed: title, colour, autostart, stop-timeout");
+		":2: [guest] border: belongs in [desktop] of mullion.ini, allowed: title, colour, autostart, stop-timeout, sandbox");
 	expect_file_error("[guest]\nxyzzy = 1\n",
-		":2: [guest] xyzzy: no such key, allowed: title, colour, autostart, stop-timeout");
+		":2: [guest] xyzzy: no such key, allowed: title, colour, autostart, stop-timeout, sandbox");
 	expect_file_error("[Guest]\n",
 		":1: [Guest]: no such section, did you mean [guest]? allowed: [guest], [gpu], [machine]");
 	expect_file_error("[keys]\nnext = none\n",

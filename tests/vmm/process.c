@@ -15,6 +15,7 @@
 
 #include "clock.h"
 #include "fd.h"
+#include "sandbox.h"
 
 #define FDS_MAX 8
 #define POLL_USEC 2000
@@ -59,7 +60,8 @@ char *process_find(const char *name) {
 
 /* In the child: nothing but the given descriptors survives. */
 static void become(const char *path, char *const argv[], const int *fds, size_t n, int log,
-	char *const environment[]) {
+	char *const environment[], const struct sandbox *sandbox) {
+	struct sandbox_problem problem;
 	int high[FDS_MAX];
 	for (size_t i = 0; i < n; i++) {
 		high[i] = fcntl(fds[i], F_DUPFD, 100);
@@ -73,7 +75,10 @@ static void become(const char *path, char *const argv[], const int *fds, size_t 
 	for (size_t i = 0; environment != NULL && environment[i] != NULL; i++) {
 		putenv(environment[i]);
 	}
-	if (path != NULL) {
+	if (sandbox != NULL && sandbox_enter(sandbox, &problem) < 0) {
+		dprintf(STDERR_FILENO, "no %s: %s\n", sandbox_layer_name(problem.layer),
+			strerror(problem.error));
+	} else if (path != NULL) {
 		execv(path, argv);
 	} else {
 		execvp(argv[0], argv);
@@ -93,11 +98,14 @@ int process_start(struct process *process, char *const argv[], const int *fds, s
 		return -errno;
 	}
 	char *path = process_find(argv[0]);
-	pid_t pid = fork();
+	// As mulliond does it, with the real device and its sandbox.
+	const struct sandbox sandbox = {.kind = SANDBOX_KIND_DEVICE};
+	bool sandboxed = strcmp(argv[0], "mullion-device") == 0 && argv[1] == NULL;
+	pid_t pid = sandboxed ? sandbox_fork(&sandbox) : fork();
+	int error = pid >= 0 ? 0 : sandboxed ? pid : -errno;
 	if (pid == 0) {
-		become(path, argv, fds, n, process->log, environment);
+		become(path, argv, fds, n, process->log, environment, sandboxed ? &sandbox : NULL);
 	}
-	int error = pid < 0 ? -errno : 0;
 	free(path);
 	process->pid = pid > 0 ? pid : 0;
 	return error;

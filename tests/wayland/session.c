@@ -31,7 +31,8 @@ static int append_guest(sd_json_variant **list, const struct session_guest *gues
 		SD_JSON_BUILD_PAIR_BOOLEAN("connected", true),
 		SD_JSON_BUILD_PAIR_STRING("vmm", "external"),
 		SD_JSON_BUILD_PAIR_STRING("personality", "bochs"),
-		SD_JSON_BUILD_PAIR_BOOLEAN("shown", guest->presented > 0));
+		SD_JSON_BUILD_PAIR_BOOLEAN("shown", guest->presented > 0),
+		SD_JSON_BUILD_PAIR_BOOLEAN("sandbox", true));
 }
 
 static int list_guests(struct session *session, sd_json_variant **ret) {
