@@ -89,6 +89,42 @@ static void reads_that_ask_for_too_much_are_refused(void **state) {
 	}
 }
 
+/* The kind of CVE-2021-3545: replies share a buffer, and where nothing lives there is nothing
+ * to fill it with. */
+static void reads_of_nothing_hold_no_earlier_reply(void **state) {
+	struct mock *mock = *state;
+	static uint8_t data[4096], zero[sizeof(data)];
+	memset(data, 0xa5, sizeof(data));
+	assert_int_equal(vmm_write(&mock->vmm, VFU_REGION_BAR0, 0, data, sizeof(data)), 0);
+	for (uint64_t offset = 0x700; offset < BAR2_SIZE; offset += 8) {
+		assert_int_equal(vmm_read(&mock->vmm, VFU_REGION_BAR0, 0, data, sizeof(data)), 0);
+		assert_int_equal(data[sizeof(data) - 1], 0xa5);
+		assert_int_equal(vmm_read(&mock->vmm, VFU_REGION_BAR2, offset, data, 8), 0);
+		assert_memory_equal(data, zero, 8);
+	}
+}
+
+#define PCI_COMMAND 4
+#define PCI_BAR(n) (0x10 + 4 * (n))
+
+static void overlapping_bars_harm_nobody(void **state) {
+	struct mock *mock = *state;
+	const uint32_t places[] = {0xe0000000, 0, 0xfffff000, 0xffffffff};
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		for (unsigned bar = 0; bar < 6; bar++) {
+			vmm_write32(&mock->vmm, VFU_REGION_CONFIG, PCI_BAR(bar), places[i]);
+		}
+		// Regions are told by their index: an address means nothing to the device.
+		for (uint16_t command = 0; command < 8; command++) {
+			vmm_write16(&mock->vmm, VFU_REGION_CONFIG, PCI_COMMAND, command);
+			assert_int_equal(vmm_read16(&mock->vmm, VFU_REGION_BAR2, 0x500), 0xb0c5);
+			vmm_write32(&mock->vmm, VFU_REGION_BAR0, 0, 0x12345678);
+			assert_int_equal(vmm_read32(&mock->vmm, VFU_REGION_BAR0, 0), 0x12345678);
+		}
+	}
+	mock_assert_served(mock);
+}
+
 static void count_zero_is_harmless(void **state) {
 	struct mock *mock = *state;
 	const uint32_t regions[] = {VFU_REGION_BAR0, VFU_REGION_BAR2, VFU_REGION_CONFIG};
@@ -384,6 +420,8 @@ int main(void) {
 		mock_test(reads_outside_are_refused),
 		mock_test(writes_outside_are_refused),
 		mock_test(reads_that_ask_for_too_much_are_refused),
+		mock_test(reads_of_nothing_hold_no_earlier_reply),
+		mock_test(overlapping_bars_harm_nobody),
 		mock_test(count_zero_is_harmless),
 		mock_test(count_and_body_must_agree),
 		mock_test(short_access_body_is_refused),

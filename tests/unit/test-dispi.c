@@ -143,6 +143,42 @@ static void a_virtual_screen_is_never_narrower_than_the_real_one(void **state) {
 	assert_int_equal(scanout.stride, 4096);
 }
 
+/* CVE-2016-3710: a bank register moved the window of the VGA memory past its end. Here the
+ * register is kept, and nothing follows from it. */
+static void a_bank_moves_nothing(void **state) {
+	set_mode(640, 480, 32);
+	struct scanout before, after;
+	assert_true(dispi_scanout(&dispi, &slice, &before));
+	const uint16_t banks[] = {1, 255, 256, 0x7fff, 0xffff};
+	for (size_t i = 0; i < sizeof(banks) / sizeof(banks[0]); i++) {
+		assert_int_equal(dispi_write(&dispi, DISPI_BANK, banks[i]), DISPI_NOTHING);
+		assert_true(dispi_scanout(&dispi, &slice, &after));
+		assert_true(scanout_equal(&before, &after));
+	}
+}
+
+/* CVE-2016-3712: sizes were checked when the mode was set, and changed afterwards. */
+static void a_mode_is_checked_again_after_every_register(void **state) {
+	const struct {
+		unsigned index;
+		uint16_t value;
+	} later[] = {
+		{DISPI_XRES, 16384},
+		{DISPI_YRES, 16384},
+		{DISPI_VIRT_WIDTH, 0xffff},
+		{DISPI_Y_OFFSET, 0xffff},
+		{DISPI_Y_OFFSET, 6200},
+	};
+	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
+		dispi_reset(&dispi);
+		set_mode(640, 480, 32);
+		assert_true(dispi_scanout(&dispi, &slice, &scanout));
+		dispi_write(&dispi, later[i].index, later[i].value);
+		assert_false(dispi_scanout(&dispi, &slice, &scanout));
+		assert_int_equal(scanout.format, SCANOUT_NONE);
+	}
+}
+
 static void offsets_flip(void **state) {
 	set_mode(640, 480, 16);
 	assert_int_equal(dispi_write(&dispi, DISPI_X_OFFSET, 8), DISPI_FLIP);
@@ -250,6 +286,8 @@ int main(void) {
 		TEST(a_mode_that_does_not_fit_shows_nothing),
 		TEST(no_register_values_leave_the_aperture),
 		TEST(a_virtual_screen_is_never_narrower_than_the_real_one),
+		TEST(a_bank_moves_nothing),
+		TEST(a_mode_is_checked_again_after_every_register),
 		TEST(offsets_flip),
 		TEST(only_changes_of_a_shown_mode_are_mode_sets),
 		TEST(getcaps_tells_the_largest_mode),

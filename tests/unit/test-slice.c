@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -88,11 +89,26 @@ static void memory_that_could_shrink_is_refused(void **state) {
 	slice_finish(&slice);
 }
 
+/* CVE-2021-3545 and its kind: what one guest drew must not be the next one's first picture. */
+static void a_new_slice_holds_nothing_of_an_older_one(void **state) {
+	for (int round = 0; round < 4; round++) {
+		struct slice slice;
+		int fd = memfd_create_sealed("slice", LIMIT);
+		assert_int_equal(slice_init(&slice, fd, 0, LIMIT, LIMIT), 0);
+		for (size_t i = 0; i < LIMIT; i++) {
+			assert_int_equal(slice.map[i], 0);
+		}
+		memset(slice.map, 0xa5, LIMIT);
+		slice_finish(&slice);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_function_bounds_every_offset),
 		cmocka_unit_test(impossible_slices_are_refused),
 		cmocka_unit_test(memory_that_could_shrink_is_refused),
+		cmocka_unit_test(a_new_slice_holds_nothing_of_an_older_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
