@@ -1,7 +1,6 @@
 #include "fuzz.h"
 
-#include <sys/mman.h>
-#include <sys/stat.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "config-check.h"
@@ -24,22 +23,44 @@ static void handle_error(void *data, const char *message) {
 	FUZZ_CHECK(message[0] != '\0');
 	for (const char *c = message; *c != '\0'; c++) {
 		// What is printed must not be able to write to the terminal.
-		FUZZ_CHECK((unsigned char)*c >= 0x20 && *c != 0x7f);
+		FUZZ_CHECK(((unsigned char)*c >= 0x20 && *c != 0x7f) || *c == '\t');
 	}
 }
 
-/* The next file of the input, as a path that can be opened. */
-static int next_file(struct fuzz_input *input, char *ret_path, size_t size) {
-	int fd = memfd_create("config", MFD_CLOEXEC);
-	FUZZ_CHECK(fd >= 0 && fchmod(fd, 0600) == 0);
+/* Files have directories, where relative paths in them start: no memfd will do. */
+static char folder[] = "/tmp/fuzz-config-XXXXXX";
+static const char *const names[] = {"mullion.ini", "one.ini", "two.ini"};
+
+static void remove_folder(void) {
+	char path[64];
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+		unlink(path);
+	}
+	rmdir(folder);
+}
+
+static void make_folder(void) {
+	static bool made;
+	if (!made) {
+		made = true;
+		FUZZ_CHECK(mkdtemp(folder) != NULL);
+		atexit(remove_folder);
+	}
+}
+
+/* Writes the next file of the input. */
+static void next_file(struct fuzz_input *input, size_t which, char *ret_path, size_t size) {
+	snprintf(ret_path, size, "%s/%s", folder, names[which]);
+	int fd = open(ret_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	FUZZ_CHECK(fd >= 0);
 	const uint8_t *end = input->size > 0 ? memchr(input->data, '\0', input->size) : NULL;
 	size_t length = end != NULL ? (size_t)(end - input->data) : input->size;
 	FUZZ_CHECK(length == 0 || write(fd, input->data, length) == (ssize_t)length);
 	size_t skip = end != NULL ? length + 1 : length;
 	input->data += skip;
 	input->size -= skip;
-	snprintf(ret_path, size, "/proc/self/fd/%d", fd);
-	return fd;
+	close(fd);
 }
 
 static void check_host(const struct config_host *host) {
@@ -78,6 +99,10 @@ static void read_guest(struct config_guest *guest, struct config_marks *marks, s
 	if (report.count == 0) {
 		check_guest(guest);
 	}
+	if (guest->title[0] == '\0') {
+		free(guest->title);
+		guest->title = strdup(guest->name);
+	}
 }
 
 static void load(struct fuzz_input *input) {
@@ -86,17 +111,15 @@ static void load(struct fuzz_input *input) {
 	struct config_marks *marks = calloc(1 + GUESTS_MAX, sizeof(*marks));
 	FUZZ_CHECK(config.guests != NULL && marks != NULL);
 	char path[64];
-	int fd = next_file(input, path, sizeof(path));
+	next_file(input, 0, path, sizeof(path));
 	read_host(&config, path, &marks[0], &told);
-	close(fd);
 	for (size_t i = 0; i < GUESTS_MAX && input->size > 0; i++) {
 		struct config_guest *guest = &config.guests[config.guests_len++];
-		fd = next_file(input, path, sizeof(path));
+		next_file(input, 1 + i, path, sizeof(path));
 		*guest = (struct config_guest){.name = strdup(i == 0 ? "one" : "two"),
 			.file = strdup(path),
 			.number = (uint32_t)i + 1};
 		read_guest(guest, &marks[1 + i], &told);
-		close(fd);
 	}
 	struct config_report report = {.func = handle_error, .data = &told};
 	config_check_all(&config, &marks[0], &marks[1], &report);
@@ -129,6 +152,7 @@ static void parse(const uint8_t *data, size_t size) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	struct fuzz_input input = {data, size};
+	make_folder();
 	load(&input);
 	parse(data, size);
 	return 0;
