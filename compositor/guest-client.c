@@ -39,10 +39,9 @@ static void handle_destroy(struct wl_listener *listener, void *data) {
 	wl_list_remove(&client->destroy.link);
 	wl_list_remove(&client->resource_created.link);
 	struct guest *guest = client->guest;
-	guest->client = NULL;
 	log_debug("guest '%s': its device has disconnected", guest->name);
-	server_changed(guest->server);
 	free(client);
+	guest_client_gone(guest);
 }
 
 struct guest *guest_from_client(const struct wl_client *wl) {

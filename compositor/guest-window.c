@@ -12,6 +12,8 @@
 #include "output.h"
 #include "placement.h"
 #include "server.h"
+#include "session-keep.h"
+#include "session-state.h"
 #include "window.h"
 #include "wlr-compat.h"
 
@@ -22,6 +24,8 @@ struct guest_window {
 	struct window base;
 	struct wlr_scene_buffer *picture;
 	int mode_width, mode_height; // of the last picture, 0 before the first
+	bool stale;                  // the picture is of a device that has gone
+	bool opaque;                 // the picture is
 	struct wl_listener frame_done, output_sample, outputs_update;
 };
 
@@ -67,12 +71,12 @@ static void update_picture(struct guest_window *window, int width, int height) {
 	wlr_scene_buffer_set_filter_mode(
 		window->picture, nearest ? WLR_SCALE_FILTER_NEAREST : WLR_SCALE_FILTER_BILINEAR);
 	struct wlr_surface *surface = surface_of(window);
-	bool opaque = false;
 	if (surface != NULL && surface->mapped) {
 		pixman_box32_t all = {.x2 = surface->current.width, .y2 = surface->current.height};
-		opaque = pixman_region32_contains_rectangle(&surface->opaque_region, &all) ==
-			PIXMAN_REGION_IN;
+		window->opaque = pixman_region32_contains_rectangle(
+					 &surface->opaque_region, &all) == PIXMAN_REGION_IN;
 	}
+	bool opaque = window->opaque && window->picture->buffer != NULL;
 	pixman_region32_t region;
 	pixman_region32_init_rect(&region, 0, 0, opaque ? width : 0, opaque ? height : 0);
 	wlr_scene_buffer_set_opaque_region(window->picture, &region);
@@ -173,10 +177,15 @@ static void initial_size(struct guest_window *window, int width, int height) {
 	window->base.box.height = height;
 }
 
-/* A guest that starts again gets its window where the user had put it. */
+/* A guest that starts again gets its window where the user had put it; one that a session
+ * before us showed, exactly where it was. */
 static void restore_place(struct guest_window *window) {
 	const struct guest *guest = window->base.guest;
 	struct wlr_box *box = &window->base.box;
+	if (session_keep_expected(guest->server->keep, guest) != NULL) {
+		window_restore(&window->base, guest->place, guest->moved, guest->sized);
+		return;
+	}
 	if (guest->sized) {
 		box->width = guest->place.width;
 		box->height = guest->place.height;
@@ -214,7 +223,9 @@ struct guest_window *guest_window_create(struct guest *guest) {
 	guest_describe(guest);
 	struct output *output = output_focused(guest->server);
 	bool alone = output != NULL && window_fullscreen_on(guest->server, output) != NULL;
-	window_map(&window->base, !alone);
+	struct session_keep *keep = guest->server->keep;
+	window_map(&window->base, !alone && !session_keep_busy(keep));
+	session_keep_restore(keep, &window->base);
 	if (guest->desktop != NULL) {
 		guest_window_set_desktop(window, guest->desktop);
 	}
@@ -240,13 +251,31 @@ void guest_window_destroy(struct guest_window *window) {
 
 static void show_nothing(struct guest_window *window) {
 	set_picture(window, NULL, NULL);
+	window->stale = false;
 	frame_set_ground(&window->base.frame, true);
 	window_surface_changed(&window->base);
 }
 
+/* The scene's lock on the buffer keeps the device's memory for as long as that takes. */
+static void keep_picture(struct guest_window *window) {
+	const struct guest *guest = window->base.guest;
+	if (guest->state != GUEST_RUNNING || guest->reason != NULL) {
+		show_nothing(window);
+		return;
+	}
+	window->stale = window->picture->buffer != NULL;
+	window_surface_changed(&window->base);
+}
+
+void guest_window_drop_stale(struct guest_window *window) {
+	if (window->stale) {
+		show_nothing(window);
+	}
+}
+
 void guest_window_set_desktop(struct guest_window *window, struct guest_desktop *desktop) {
 	if (desktop == NULL) {
-		show_nothing(window);
+		keep_picture(window);
 		return;
 	}
 	guest_desktop_configure(desktop, window->base.shown.width, window->base.shown.height);
@@ -282,12 +311,14 @@ void guest_window_committed(struct guest_window *window) {
 		return;
 	}
 	if (surface->buffer == NULL) {
-		if (window->picture->buffer != NULL) {
+		// A device that has just come has not drawn yet.
+		if (window->picture->buffer != NULL && !window->stale) {
 			show_nothing(window);
 		}
 		return;
 	}
-	bool first = window->picture->buffer == NULL;
+	bool first = window->picture->buffer == NULL || window->stale;
+	window->stale = false;
 	bool new_mode = surface->current.width != window->mode_width ||
 		surface->current.height != window->mode_height;
 	if ((surface->current.committed & WLR_SURFACE_STATE_BUFFER) != 0 || first) {

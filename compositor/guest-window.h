@@ -23,8 +23,14 @@ void guest_window_destroy(struct guest_window *window);
 
 struct window *guest_window_base(struct guest_window *window);
 
-/* What its device shows from now on; NULL for nothing. */
+/*
+ * What its device shows from now on. NULL: the device has gone; its last picture stays
+ * until another one has drawn.
+ */
 void guest_window_set_desktop(struct guest_window *window, struct guest_desktop *desktop);
+
+/* The guest goes on without a device: its last picture would look as if it lived. */
+void guest_window_drop_stale(struct guest_window *window);
 
 /* The desktop's surface has a new state. */
 void guest_window_committed(struct guest_window *window);

@@ -10,9 +10,13 @@
 #include "host-link.h"
 #include "log.h"
 #include "server.h"
+#include "session-keep.h"
 #include "window.h"
 
-#define PRESENT_INTERVAL (1 * USEC_PER_SEC) // between two displays for one device
+/* A device that is replaced gets its display at once; devices that go on dying, later. */
+#define PRESENT_BURST 8
+#define PRESENT_INTERVAL (1 * USEC_PER_SEC) // between two displays, beyond that
+#define PRESENT_QUIET (10 * USEC_PER_SEC)   // without any, and all is forgotten
 
 struct guest *guest_find(struct server *server, const char *name) {
 	struct guest *guest;
@@ -58,13 +62,20 @@ static struct guest *guest_create(struct server *server, const struct guest_repo
 	guest->name = name;
 	guest->number = report->number;
 	insert_by_number(guest);
+	session_keep_recall(server->keep, guest);
 	return guest;
 }
 
-void guest_destroy(struct guest *guest) {
+static void cancel_retry(struct guest *guest) {
 	if (guest->retry != NULL) {
 		wl_event_source_remove(guest->retry);
+		guest->retry = NULL;
 	}
+}
+
+void guest_destroy(struct guest *guest) {
+	cancel_retry(guest);
+	guest->state = GUEST_OFF; // its device gets no other display
 	guest_client_destroy(guest->client);
 	guest_window_destroy(guest->window);
 	wl_list_remove(&guest->link);
@@ -84,13 +95,18 @@ static void present(struct guest *guest);
 
 static int handle_retry(void *data) {
 	struct guest *guest = data;
-	wl_event_source_remove(guest->retry);
-	guest->retry = NULL;
+	cancel_retry(guest);
 	present(guest);
 	return 0;
 }
 
-/* Gives its device a display of ours; a device that keeps losing it gets it more slowly. */
+/* How long the next display of a guest has to wait, in us. */
+static uint64_t present_delay(const struct guest *guest, uint64_t now) {
+	uint64_t next = guest->presented + PRESENT_INTERVAL;
+	return guest->presents >= PRESENT_BURST && now < next ? next - now : 0;
+}
+
+/* Gives its device a display of ours. */
 static void present(struct guest *guest) {
 	struct server *server = guest->server;
 	if (guest->state != GUEST_RUNNING || guest->client != NULL || guest->retry != NULL ||
@@ -98,20 +114,60 @@ static void present(struct guest *guest) {
 		return;
 	}
 	uint64_t now = clock_usec();
-	if (guest->presented != 0 && now - guest->presented < PRESENT_INTERVAL) {
+	if (now - guest->presented > PRESENT_QUIET) {
+		guest->presents = 0;
+	}
+	uint64_t delay = present_delay(guest, now);
+	if (delay > 0) {
 		guest->retry = wl_event_loop_add_timer(server->loop.wayland, handle_retry, guest);
 		if (guest->retry != NULL) {
 			wl_event_source_timer_update(
-				guest->retry, (int)(PRESENT_INTERVAL / USEC_PER_MSEC));
+				guest->retry, (int)(delay / USEC_PER_MSEC) + 1);
 		}
 		return;
 	}
 	guest->presented = now;
+	guest->presents++;
 	int socket;
 	guest->client = guest_client_create(guest, &socket);
 	if (guest->client != NULL) {
+		guest->shown = true; // until we hear otherwise
 		host_link_present(server->host, guest->name, socket);
 	}
+}
+
+void guest_present_refused(struct server *server, const char *name) {
+	struct guest *guest = guest_find(server, name);
+	if (guest != NULL) {
+		guest->shown = false;
+		present(guest);
+	}
+}
+
+void guest_client_gone(struct guest *guest) {
+	guest->client = NULL;
+	if (!guest->shown) {
+		present(guest);
+	}
+	server_changed(guest->server);
+}
+
+/*
+ * Sees to it that the device of a report is shown here. A mulliond that has adopted a
+ * device does not know of our connection to it, which goes on; the connection to another
+ * device is over.
+ */
+static void update_display(struct guest *guest, const struct guest_report *report) {
+	bool same = guest->device == report->device && report->device != 0;
+	guest->device = report->device;
+	guest->shown = report->shown;
+	if (report->shown) {
+		return;
+	}
+	if (guest->client != NULL && !same) {
+		guest_client_destroy(guest->client);
+	}
+	present(guest);
 }
 
 static void update_window(struct guest *guest) {
@@ -148,14 +204,7 @@ void guest_report(struct server *server, const struct guest_report *report) {
 		insert_by_number(guest);
 	}
 	update_window(guest);
-	if (!report->shown) {
-		if (report->fresh && guest->client != NULL) {
-			// The device of an earlier mulliond.
-			guest_client_destroy(guest->client);
-			guest->presented = 0;
-		}
-		present(guest);
-	}
+	update_display(guest, report);
 }
 
 void guest_reports_begin(struct server *server) {
@@ -172,6 +221,7 @@ void guest_reports_end(struct server *server) {
 			guest_destroy(guest);
 		}
 	}
+	session_keep_reported(server->keep);
 	server_changed(server);
 }
 
@@ -193,9 +243,14 @@ void guest_describe(struct guest *guest) {
 			message = NULL;
 		}
 	} else if (guest->state == GUEST_RUNNING) {
-		message = strdup("running, nothing drawn yet");
+		// A reason of a guest that runs is why it has no device any more.
+		message = strdup(
+			guest->reason != NULL ? guest->reason : "running, nothing drawn yet");
 	} else {
 		message = strdup(note != NULL ? note : "");
+	}
+	if (guest->state != GUEST_RUNNING || guest->reason != NULL) {
+		guest_window_drop_stale(guest->window);
 	}
 	frame_set_message(frame, message);
 	free(message);

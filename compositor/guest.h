@@ -28,8 +28,8 @@ struct guest_report {
 	uint32_t number;
 	struct config_colour colour;
 	enum guest_state state;
-	bool shown; // its device has a display
-	bool fresh; // the first report of a mulliond that may be another one than before
+	uint64_t device; // its device's process, 0 for none
+	bool shown;      // its device has a display
 };
 
 /* A guest that mulliond has told of. */
@@ -46,10 +46,13 @@ struct guest {
 	struct guest_window *window;   // NULL while it has none
 	struct guest_client *client;   // its device's connection, NULL for none
 	struct guest_desktop *desktop; // what its device shows, NULL for nothing
-	uint64_t presented;            // us, when its device was last given a display
+	uint64_t device;               // process of its device, 0 for none
+	bool shown;                    // mulliond holds that device to have a display
+	uint64_t presented;            // us, when a device was last given one
+	unsigned presents;             // in short order
 	struct wl_event_source *retry; // to give it one, NULL for none
 	uint64_t frames;               // that were shown
-	struct wlr_box place;          // of its last window, where the user chose it
+	struct wlr_box place;          // of its last window
 	bool moved, sized;             // what of that the user chose
 	bool seen;                     // in the report being read
 };
@@ -63,6 +66,12 @@ void guest_reports_end(struct server *server);
 
 /* Also closes its window and its connection. */
 void guest_destroy(struct guest *guest);
+
+/* Its device's connection has gone. */
+void guest_client_gone(struct guest *guest);
+
+/* Its device could not be given a display. */
+void guest_present_refused(struct server *server, const char *name);
 
 /* Shows its state in its window. */
 void guest_describe(struct guest *guest);

@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <systemd/sd-varlink.h>
 #include <unistd.h>
@@ -15,6 +17,7 @@
 #include "log.h"
 #include "program.h"
 #include "server.h"
+#include "session-keep.h"
 #include "varlink-interfaces.h"
 
 #define RETRY_MIN (250 * USEC_PER_MSEC)
@@ -32,7 +35,9 @@ struct host_link {
 	uint64_t retry_after;     // us
 	bool answered;            // since the last connection was made
 	bool told;                // that it cannot be started; not again until it could be
-	pid_t child;              // the mulliond that we started, 0 for none
+	pid_t child;              // the mulliond that this session started, 0 for none
+	int pidfd;                // owned, -1 when closed: of one that an earlier mullion started
+	sd_event_source *ended;   // of that
 	void (*done)(void *data); // of a shutdown, NULL while none goes on
 	void *done_data;
 	bool terminated; // by SIGTERM already
@@ -64,11 +69,21 @@ static const char *reason_of(sd_json_variant *parameters, const char *error) {
 static int handle_reply(sd_varlink *varlink, sd_json_variant *parameters, const char *error,
 	sd_varlink_reply_flags_t flags, void *data) {
 	struct call *call = data;
+	bool present = strcmp(call->method, HOST_INTERFACE ".Present") == 0;
 	if (error != NULL && strcmp(error, SD_VARLINK_ERROR_DISCONNECTED) != 0) {
-		log_warning("%s of guest '%s': %s", strrchr(call->method, '.') + 1,
-			call->guest != NULL ? call->guest : "", reason_of(parameters, error));
+		// A device that dies in this moment is no news: mulliond tells of it.
+		log_write(present ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, "%s of guest '%s': %s",
+			strrchr(call->method, '.') + 1, call->guest != NULL ? call->guest : "",
+			reason_of(parameters, error));
 	}
+	struct server *server = call->host->server;
+	char *refused = error != NULL && present ? call->guest : NULL;
+	call->guest = refused != NULL ? NULL : call->guest;
 	call_destroy(call);
+	if (refused != NULL) {
+		guest_present_refused(server, refused);
+		free(refused);
+	}
 	return 0;
 }
 
@@ -140,14 +155,15 @@ static bool state_from_string(const char *string, enum guest_state *ret) {
 	return false;
 }
 
-static void read_guest(struct server *server, sd_json_variant *object, bool fresh) {
+static void read_guest(struct server *server, sd_json_variant *object) {
 	struct guest_report report = {
-		.fresh = fresh,
 		.name = string_of(object, "name"),
 		.title = string_of(object, "title"),
 		.reason = string_of(object, "reason"),
 		.number = (uint32_t)sd_json_variant_unsigned(
 			sd_json_variant_by_key(object, "number")),
+		.device = (uint64_t)sd_json_variant_unsigned(
+			sd_json_variant_by_key(object, "devicePid")),
 		.shown = sd_json_variant_boolean(sd_json_variant_by_key(object, "shown")),
 	};
 	const char *colour = string_of(object, "colour");
@@ -183,7 +199,6 @@ static int handle_list(sd_varlink *varlink, sd_json_variant *parameters, const c
 		lost(host);
 		return 0;
 	}
-	bool fresh = !host->answered;
 	host->answered = true;
 	host->told = false;
 	host->retry_after = RETRY_MIN;
@@ -191,7 +206,7 @@ static int handle_list(sd_varlink *varlink, sd_json_variant *parameters, const c
 	guest_reports_begin(host->server);
 	for (size_t i = 0; sd_json_variant_is_array(guests) && i < sd_json_variant_elements(guests);
 		i++) {
-		read_guest(host->server, sd_json_variant_by_index(guests, i), fresh);
+		read_guest(host->server, sd_json_variant_by_index(guests, i));
 	}
 	guest_reports_end(host->server);
 	if ((flags & SD_VARLINK_REPLY_CONTINUES) == 0) {
@@ -200,17 +215,66 @@ static int handle_list(sd_varlink *varlink, sd_json_variant *parameters, const c
 	return 0;
 }
 
-static void handle_child_exited(void *data, int status) {
-	struct host_link *host = data;
+/* The mulliond that is ours has gone. */
+static void child_gone(struct host_link *host) {
 	host->child = 0;
+	session_keep_set_host(host->server->keep, 0);
 	unlink(host->path); // made for it, and so not its own to remove
 	if (host->done != NULL) {
 		host->deadline = sd_event_source_disable_unref(host->deadline);
 		host->done(host->done_data);
-	} else if (WIFSIGNALED(status)) {
+	}
+}
+
+static void handle_child_exited(void *data, int status) {
+	struct host_link *host = data;
+	if (host->done == NULL && WIFSIGNALED(status)) {
 		log_error("mulliond was ended by signal %d: starting it again", WTERMSIG(status));
-	} else {
+	} else if (host->done == NULL) {
 		log_error("mulliond ended with status %d", WEXITSTATUS(status));
+	}
+	child_gone(host);
+}
+
+static void forget_inherited(struct host_link *host) {
+	host->ended = sd_event_source_disable_unref(host->ended);
+	host->pidfd = fd_close(host->pidfd);
+}
+
+static int handle_inherited_ended(sd_event_source *source, int fd, uint32_t events, void *data) {
+	struct host_link *host = data;
+	if (host->done == NULL) {
+		log_error("mulliond has ended: starting it again");
+	}
+	forget_inherited(host);
+	child_gone(host);
+	return 0;
+}
+
+/* Takes over the mulliond that an earlier compositor of this session started. */
+static void inherit(struct host_link *host) {
+	pid_t pid = session_keep_get_host(host->server->keep);
+	if (pid == 0) {
+		session_keep_set_host(host->server->keep, 0);
+		return;
+	}
+	host->pidfd = pidfd_open(pid, 0);
+	// Asked again: now its number can be nobody else's any more.
+	if (host->pidfd < 0 || session_keep_get_host(host->server->keep) != pid ||
+		sd_event_add_io(host->server->loop.sd, &host->ended, host->pidfd, EPOLLIN,
+			handle_inherited_ended, host) < 0) {
+		forget_inherited(host);
+		return;
+	}
+	host->child = pid;
+	log_debug("mulliond, process %d, is this session's", (int)pid);
+}
+
+static void signal_child(struct host_link *host, int number) {
+	if (host->pidfd >= 0) {
+		pidfd_send_signal(host->pidfd, number, NULL, 0);
+	} else {
+		kill(host->child, number);
 	}
 }
 
@@ -250,6 +314,7 @@ static int handle_retry(sd_event_source *source, uint64_t usec, void *data) {
 			host->child = 0;
 			fd = -ECHILD; // logged already
 		} else {
+			session_keep_set_host(host->server->keep, host->child);
 			fd = host_connect(host->path);
 		}
 	}
@@ -282,7 +347,9 @@ struct host_link *host_link_create(struct server *server) {
 	}
 	free(directory);
 	host->server = server;
+	host->pidfd = -1;
 	wl_list_init(&host->calls);
+	inherit(host);
 	connect_soon(host);
 	host->retry_after = RETRY_MIN;
 	return host;
@@ -299,6 +366,7 @@ void host_link_destroy(struct host_link *host) {
 	sd_varlink_close_unref(host->watch);
 	sd_event_source_disable_unref(host->retry);
 	sd_event_source_disable_unref(host->deadline);
+	forget_inherited(host);
 	free(host->path);
 	free(host);
 }
@@ -312,12 +380,12 @@ static int handle_deadline(sd_event_source *source, uint64_t usec, void *data) {
 	}
 	if (host->terminated) {
 		log_error("mulliond does not end: killed");
-		kill(host->child, SIGKILL);
+		signal_child(host, SIGKILL);
 		return 0;
 	}
 	log_warning("mulliond takes too long to stop its guests: told to end at once");
 	host->terminated = true;
-	kill(host->child, SIGTERM);
+	signal_child(host, SIGTERM);
 	set_deadline(host, TERMINATE_TIME);
 	return 0;
 }

@@ -8,7 +8,8 @@ struct server;
 
 /*
  * mulliond, seen from the session: its list of guests, and what we ask of it. Everything is
- * asynchronous. Where nobody listens, mulliond is started, and then it is also ours to end.
+ * asynchronous. Where nobody listens, mulliond is started, and then it is also ours to end,
+ * as is one that an earlier compositor of this session started.
  */
 
 /* Returns NULL after logging why. */

@@ -31,6 +31,7 @@
 #include "output.h"
 #include "paint.h"
 #include "seat.h"
+#include "session-keep.h"
 #include "window.h"
 #include "wlr-compat.h"
 #include "xdg.h"
@@ -172,6 +173,11 @@ bool server_init(struct server *server, struct config *config) {
 	if (server->desktop_varlink == NULL || !init_backend(server)) {
 		return false;
 	}
+	// Only now is it sure that no other session of this user runs.
+	server->keep = session_keep_create(server);
+	if (server->keep == NULL) {
+		return false;
+	}
 	if (!init_scene(server) || !init_protocols(server) ||
 		(server->seat = seat_create(server)) == NULL ||
 		(server->xdg = xdg_create(server)) == NULL ||
@@ -206,7 +212,7 @@ bool server_run(struct server *server, const char *command) {
 		server_spawn(server, command);
 	}
 	loop_run(&server->loop);
-	return true;
+	return server->backend != NULL;
 }
 
 static void finish_backend(struct server *server) {
@@ -222,8 +228,10 @@ static void finish_backend(struct server *server) {
 void server_finish(struct server *server) {
 	server->leaving = true;
 	host_link_destroy(server->host);
+	session_keep_destroy(server->keep);
 	desktop_varlink_destroy(server->desktop_varlink);
 	server->host = NULL;
+	server->keep = NULL;
 	server->desktop_varlink = NULL;
 	if (server->display != NULL) {
 		wl_display_destroy_clients(server->display);
@@ -273,6 +281,7 @@ static void handle_changed(void *data) {
 	}
 	seat_refresh_pointer(server->seat);
 	desktop_varlink_changed(server->desktop_varlink);
+	session_keep_changed(server->keep);
 }
 
 void server_changed(struct server *server) {
@@ -320,6 +329,7 @@ static void show_farewell(struct server *server) {
 
 static void handle_shut_down(void *data) {
 	struct server *server = data;
+	session_keep_forget(server->keep);
 	loop_stop(&server->loop);
 }
 

@@ -15,6 +15,7 @@ struct guest_desktop_manager;
 struct host_link;
 struct output;
 struct seat;
+struct session_keep;
 struct window;
 struct xdg;
 
@@ -56,6 +57,7 @@ struct server {
 	struct xdg *xdg;
 	struct guest_desktop_manager *guest_desktop;
 	struct host_link *host;
+	struct session_keep *keep;
 	struct desktop_varlink *desktop_varlink;
 
 	struct wl_event_source *changed_idle; // pending, or NULL

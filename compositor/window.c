@@ -144,6 +144,17 @@ static void raise_window(struct window *window) {
 	wlr_scene_node_raise_to_top(&window->tree->node);
 }
 
+void window_stack_before(struct window *window, struct window *other) {
+	wl_list_remove(&window->link);
+	wl_list_insert(other->link.prev, &window->link);
+	// Some of those in front may be in another layer, where they stay.
+	struct window *each;
+	wl_list_for_each_reverse (each, &window->server->windows, link) {
+		wlr_scene_node_raise_to_top(&each->tree->node);
+	}
+	server_changed(window->server);
+}
+
 static void unfocus(struct server *server) {
 	struct window *window = server->focused;
 	server->focused = NULL;
@@ -223,6 +234,14 @@ void window_move(struct window *window, int x, int y) {
 	if (window->fullscreen == NULL) {
 		show_at(window, window->box);
 	}
+}
+
+void window_restore(struct window *window, struct wlr_box box, bool moved, bool sized) {
+	window->box = box;
+	window->placed = true;
+	window->moved = moved;
+	window->sized = sized;
+	keep_reachable(window);
 }
 
 static int clamp_size(int size) {

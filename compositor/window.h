@@ -68,11 +68,17 @@ void window_focus_none(struct server *server);
 /* The focused window's surface came or went. */
 void window_surface_changed(struct window *window);
 
+/* Directly in front of another one, without any change of focus. Both are mapped. */
+void window_stack_before(struct window *window, struct window *other);
+
 /* The window behind all others comes to the front. */
 void window_focus_next(struct server *server);
 
 /* By the user or a command: keeps the title reachable. */
 void window_move(struct window *window, int x, int y);
+
+/* As it stood in an earlier session, before it is mapped. Keeps the title reachable. */
+void window_restore(struct window *window, struct wlr_box box, bool moved, bool sized);
 
 /* By the user or a command; edges (enum wlr_edges) that move, the others stay. */
 void window_resize(struct window *window, struct wlr_box box, uint32_t edges);
