@@ -11,6 +11,7 @@
 #include <seccomp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -39,6 +40,7 @@ static const int plain[] = {
 	SCMP_SYS(sendto),
 	SCMP_SYS(sendmsg),
 	SCMP_SYS(accept4),
+	SCMP_SYS(splice),
 	SCMP_SYS(shutdown),
 	SCMP_SYS(getsockopt),
 	SCMP_SYS(close),
@@ -132,6 +134,8 @@ static const struct argument_rule by_argument[] = {
 	MASKED(fcntl, 1, UINT32_MAX, F_DUPFD_CLOEXEC),
 	MASKED(fcntl, 1, UINT32_MAX, F_ADD_SEALS),
 	MASKED(fcntl, 1, UINT32_MAX, F_GET_SEALS),
+	MASKED(fcntl, 1, UINT32_MAX, F_GETPIPE_SZ),
+	MASKED(ioctl, 1, UINT32_MAX, FIONREAD),
 	MASKED(prctl, 0, UINT32_MAX, PR_CAPBSET_READ),
 	MASKED(prctl, 0, UINT32_MAX, PR_CAPBSET_DROP),
 	MASKED(prctl, 0, UINT32_MAX, PR_GET_DUMPABLE),

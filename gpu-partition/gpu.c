@@ -12,16 +12,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "fd.h"
 #include "guest-socket.h"
 #include "memfd.h"
-#include "program.h"
 #include "refuse.h"
-
-/* What a device may send: far more than a fast mouse, far less than mulliond can take. */
-#define LINK_BURST_US (100 * USEC_PER_MSEC)
-#define LINK_BURST 500
 
 #define APERTURE_MAX (UINT64_C(256) << 20)
 
@@ -58,146 +52,25 @@ static int place_slice(struct gpu *gpu, const struct config_guest *guest, char *
 static int make_memory(struct gpu *gpu, const struct config_guest *guest, char **ret_reason) {
 	char name[CONFIG_NAME_MAX + 32];
 	snprintf(name, sizeof(name), "mullion-slice:%s", guest->name);
-	gpu->slice_fd = memfd_create_sealed(name, gpu->limit);
-	if (gpu->slice_fd < 0) {
+	gpu->fds[LINK_FD_SLICE] = memfd_create_sealed(name, gpu->limit);
+	if (gpu->fds[LINK_FD_SLICE] < 0) {
 		return refuse(ret_reason,
 			"no memory for a slice of %" PRIu64 " MiB (%s): end something, or lower "
 			"'vram' in %s",
-			gpu->limit >> 20, strerror(-gpu->slice_fd), guest->file);
+			gpu->limit >> 20, strerror(-gpu->fds[LINK_FD_SLICE]), guest->file);
 	}
 	snprintf(name, sizeof(name), "mullion-state:%s", guest->name);
-	gpu->state_fd = memfd_create_sealed(name, DEVICE_STATE_SIZE);
-	if (gpu->state_fd < 0) {
-		return refuse(
-			ret_reason, "no memory for the GPU's state: %s", strerror(-gpu->state_fd));
+	gpu->fds[LINK_FD_STATE] = memfd_create_sealed(name, DEVICE_STATE_SIZE);
+	if (gpu->fds[LINK_FD_STATE] < 0) {
+		return refuse(ret_reason, "no memory for the GPU's state: %s",
+			strerror(-gpu->fds[LINK_FD_STATE]));
 	}
-	void *state = mmap(NULL, DEVICE_STATE_SIZE, PROT_READ, MAP_SHARED, gpu->state_fd, 0);
+	void *state =
+		mmap(NULL, DEVICE_STATE_SIZE, PROT_READ, MAP_SHARED, gpu->fds[LINK_FD_STATE], 0);
 	if (state == MAP_FAILED) {
 		return refuse(ret_reason, "the GPU's state cannot be mapped: %s", strerror(errno));
 	}
 	gpu->state = state;
-	return 0;
-}
-
-static int handle_link(sd_event_source *source, int fd, uint32_t events, void *data) {
-	struct gpu *gpu = data;
-	struct link_message message;
-	int fds[FD_MAX];
-	size_t n;
-	int result = link_receive(fd, &message, fds, &n);
-	if (result == -EAGAIN || result == -EINTR) {
-		return 0;
-	}
-	if (result == 1) {
-		fd_close_many(fds, n);
-		if (message.type == LINK_INPUT) {
-			gpu->ops->input(gpu->data, &message.input);
-			return 0;
-		}
-		if (message.type == LINK_VMM) {
-			gpu->connected = message.vmm.connected;
-			gpu->ops->changed(gpu->data);
-			return 0;
-		}
-	}
-	gpu->link_source = sd_event_source_disable_unref(gpu->link_source);
-	gpu->connected = false;
-	gpu->ops->lost(gpu->data,
-		result == 0 ? "its GPU process closed the link"
-			    : "its GPU process broke the link's protocol");
-	return 0;
-}
-
-static void handle_exit(void *data, const siginfo_t *info) {
-	struct gpu *gpu = data;
-	char how[PROCESS_HOW_MAX], reason[PROCESS_HOW_MAX + 64];
-	const char *layer = process_sandbox_failed(info);
-	process_how(info, how);
-	if (layer != NULL) {
-		snprintf(how, sizeof(how), "cannot be shut in (%s): its log says why", layer);
-	}
-	gpu->connected = false;
-	snprintf(reason, sizeof(reason), "its GPU process (mullion-device) %s", how);
-	gpu->ops->ended(gpu->data, reason);
-}
-
-static int send_setup(struct gpu *gpu, const struct config_guest *guest) {
-	struct link_message message = {
-		.type = LINK_SETUP,
-		.setup =
-			{
-				.version = LINK_VERSION,
-				.personality = LINK_PERSONALITY_BOCHS,
-				.guest = guest->number,
-				.prefer_width = guest->width,
-				.prefer_height = guest->height,
-				.refresh = guest->refresh,
-				.slice_size = gpu->limit,
-				.aperture_size = aperture_of(guest),
-				.slice_base = gpu->base,
-			},
-	};
-	const int fds[LINK_FDS] = {
-		[LINK_FD_LISTENER] = gpu->listener,
-		[LINK_FD_SLICE] = gpu->slice_fd,
-		[LINK_FD_STATE] = gpu->state_fd,
-		[LINK_FD_REPLIES_READ] = gpu->replies[0],
-		[LINK_FD_REPLIES_WRITE] = gpu->replies[1],
-		[LINK_FD_LINKS] = gpu->link_listener,
-	};
-	snprintf(message.setup.name, sizeof(message.setup.name), "%s", guest->name);
-	int error = link_send(gpu->link, &message, fds, LINK_FDS);
-	message.type = LINK_GO;
-	return error < 0 ? error : link_send(gpu->link, &message, NULL, 0);
-}
-
-static int spawn(struct gpu *gpu, const struct config_guest *guest, int link, char **ret_reason) {
-	char *path = program_find("mullion-device");
-	if (path == NULL) {
-		return refuse(ret_reason, "mullion-device is not there: install mullion anew");
-	}
-	const struct sandbox sandbox = {.kind = SANDBOX_KIND_DEVICE};
-	char *argv[] = {(char *)"mullion-device", NULL, NULL};
-	struct process_spec spec = {path, argv, &link, 1, -1, -1, &sandbox};
-	if (!guest->sandbox) {
-		spec.sandbox = NULL;
-		argv[1] = (char *)"--no-sandbox";
-	}
-	int error = process_start(&gpu->process, gpu->event, &spec, handle_exit, gpu);
-	free(path);
-	if (error < 0) {
-		return refuse(ret_reason, "mullion-device cannot be started: %s", strerror(-error));
-	}
-	return 0;
-}
-
-static int watch_link(struct gpu *gpu) {
-	int error = sd_event_add_io(
-		gpu->event, &gpu->link_source, gpu->link, EPOLLIN, handle_link, gpu);
-	if (error >= 0) {
-		error = sd_event_source_set_ratelimit(gpu->link_source, LINK_BURST_US, LINK_BURST);
-	}
-	return error;
-}
-
-static int start_device(struct gpu *gpu, const struct config_guest *guest, char **ret_reason) {
-	int pair[2];
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-		return refuse(ret_reason, "no link to the GPU process: %s", strerror(errno));
-	}
-	gpu->link = pair[0];
-	int error = spawn(gpu, guest, pair[1], ret_reason);
-	close(pair[1]);
-	if (error < 0) {
-		return error;
-	}
-	error = send_setup(gpu, guest);
-	if (error == 0) {
-		error = watch_link(gpu);
-	}
-	if (error < 0) {
-		return refuse(ret_reason, "the GPU process cannot be set up: %s", strerror(-error));
-	}
 	return 0;
 }
 
@@ -207,25 +80,77 @@ static int make_sockets(struct gpu *gpu, const struct config_guest *guest, char 
 	if (gpu->socket == NULL) {
 		return -1;
 	}
-	gpu->listener = guest_socket_listen(gpu->socket, SOCK_STREAM, ret_reason);
-	if (gpu->listener < 0) {
+	gpu->fds[LINK_FD_LISTENER] = guest_socket_listen(gpu->socket, SOCK_STREAM, ret_reason);
+	if (gpu->fds[LINK_FD_LISTENER] < 0) {
 		return -1;
 	}
 	gpu->link_socket = guest_socket_link_path(guest->name, ret_reason);
 	if (gpu->link_socket == NULL) {
 		return -1;
 	}
-	gpu->link_listener = guest_socket_listen(gpu->link_socket, SOCK_SEQPACKET, ret_reason);
-	return gpu->link_listener < 0 ? -1 : 0;
+	gpu->fds[LINK_FD_LINKS] = guest_socket_listen(gpu->link_socket, SOCK_SEQPACKET, ret_reason);
+	return gpu->fds[LINK_FD_LINKS] < 0 ? -1 : 0;
 }
 
 /* The longest reply fits, whatever a user's limit has made of the usual size. */
 static int make_pipe(struct gpu *gpu, char **ret_reason) {
-	if (pipe2(gpu->replies, O_CLOEXEC | O_NONBLOCK) < 0 ||
-		fcntl(gpu->replies[1], F_SETPIPE_SZ, LINK_REPLIES_SIZE) < 0) {
+	int replies[2];
+	if (pipe2(replies, O_CLOEXEC | O_NONBLOCK) < 0) {
+		return refuse(ret_reason, "no pipe for the GPU's replies: %s", strerror(errno));
+	}
+	gpu->fds[LINK_FD_REPLIES_READ] = replies[0];
+	gpu->fds[LINK_FD_REPLIES_WRITE] = replies[1];
+	if (fcntl(replies[1], F_SETPIPE_SZ, LINK_REPLIES_SIZE) < 0) {
 		return refuse(ret_reason, "no pipe for the GPU's replies: %s", strerror(errno));
 	}
 	return 0;
+}
+
+static void handle_input(void *data, const struct link_input *input) {
+	struct gpu *gpu = data;
+	gpu->ops->input(gpu->data, input);
+}
+
+static void handle_changed(void *data) {
+	struct gpu *gpu = data;
+	gpu->ops->changed(gpu->data);
+}
+
+/* Whoever shows the guest sees its window's client vanish, and presents a new socket. */
+static void handle_replaced(void *data) {
+	struct gpu *gpu = data;
+	gpu->viewer = sd_event_source_disable_unref(gpu->viewer);
+	gpu->ops->changed(gpu->data);
+}
+
+static void handle_ended(void *data, const char *reason) {
+	struct gpu *gpu = data;
+	gpu->ops->ended(gpu->data, reason);
+}
+
+static const struct gpu_device_ops device_ops = {
+	.input = handle_input,
+	.changed = handle_changed,
+	.replaced = handle_replaced,
+	.ended = handle_ended,
+};
+
+static int start_device(struct gpu *gpu, const struct config_guest *guest, char **ret_reason) {
+	struct link_setup setup = {
+		.version = LINK_VERSION,
+		.personality = LINK_PERSONALITY_BOCHS,
+		.guest = guest->number,
+		.prefer_width = guest->width,
+		.prefer_height = guest->height,
+		.refresh = guest->refresh,
+		.slice_size = gpu->limit,
+		.aperture_size = aperture_of(guest),
+		.slice_base = gpu->base,
+	};
+	snprintf(setup.name, sizeof(setup.name), "%s", guest->name);
+	gpu_device_init(
+		&gpu->device, gpu->event, &setup, guest->sandbox, gpu->fds, &device_ops, gpu);
+	return gpu_device_start(&gpu->device, ret_reason);
 }
 
 static int start(struct gpu *gpu, const struct config_guest *guest, char **ret_reason) {
@@ -241,16 +166,11 @@ int gpu_start(struct gpu *gpu, sd_event *event, const struct config_guest *guest
 	*gpu = (struct gpu){
 		.vram = vram,
 		.name = guest->name,
-		.slice_fd = -1,
-		.state_fd = -1,
-		.listener = -1,
-		.link_listener = -1,
-		.replies = {-1, -1},
-		.link = -1,
 		.event = sd_event_ref(event),
 		.ops = ops,
 		.data = data,
 	};
+	memset(gpu->fds, -1, sizeof(gpu->fds));
 	if (start(gpu, guest, ret_reason) < 0) {
 		gpu_finish(gpu);
 		return -1;
@@ -266,9 +186,8 @@ static int handle_viewer(sd_event_source *source, int fd, uint32_t events, void 
 }
 
 int gpu_show(struct gpu *gpu, int display, int viewer) {
-	struct link_message message = {.type = LINK_DISPLAY};
 	sd_event_source *source = NULL;
-	int error = gpu->process.pid == 0
+	int error = gpu_is_gone(gpu)
 		? -ENOTCONN
 		: sd_event_add_io(gpu->event, &source, viewer, EPOLLIN, handle_viewer, gpu);
 	if (error < 0) {
@@ -276,7 +195,7 @@ int gpu_show(struct gpu *gpu, int display, int viewer) {
 		return error;
 	}
 	sd_event_source_set_io_fd_own(source, 1);
-	error = link_send(gpu->link, &message, &display, 1);
+	error = gpu_device_show(&gpu->device, display);
 	if (error < 0) {
 		sd_event_source_disable_unref(source);
 		return error;
@@ -290,29 +209,24 @@ bool gpu_shown(const struct gpu *gpu) {
 	return gpu->viewer != NULL;
 }
 
-bool gpu_read_state(const struct gpu *gpu, struct device_state *ret_untrusted) {
-	if (gpu->state == NULL) {
-		return false;
-	}
-	memcpy(ret_untrusted, gpu->state, sizeof(*ret_untrusted));
-	// The compiler may not look at the shared memory again.
-	__asm__ volatile("" ::: "memory");
-	return ret_untrusted->magic == DEVICE_STATE_MAGIC &&
-		ret_untrusted->version == DEVICE_STATE_VERSION &&
-		ret_untrusted->size == sizeof(*ret_untrusted);
+bool gpu_read_state(const struct gpu *gpu, struct device_state_view *ret_untrusted) {
+	return gpu->state != NULL && device_state_read(gpu->state, ret_untrusted);
+}
+
+bool gpu_is_gone(const struct gpu *gpu) {
+	return gpu_device_is_gone(&gpu->device);
 }
 
 void gpu_terminate(struct gpu *gpu) {
-	process_signal(&gpu->process, SIGTERM);
+	gpu_device_end(&gpu->device, SIGTERM);
 }
 
 void gpu_kill(struct gpu *gpu) {
-	process_signal(&gpu->process, SIGKILL);
+	gpu_device_end(&gpu->device, SIGKILL);
 }
 
-static void close_listener(int fd, char *path) {
-	if (fd >= 0) {
-		close(fd);
+static void remove_socket(int listener, char *path) {
+	if (listener >= 0) {
 		unlink(path);
 	}
 	free(path);
@@ -322,18 +236,14 @@ void gpu_finish(struct gpu *gpu) {
 	if (gpu->vram == NULL) {
 		return;
 	}
-	process_finish(&gpu->process);
-	sd_event_source_disable_unref(gpu->link_source);
+	gpu_device_finish(&gpu->device);
 	sd_event_source_disable_unref(gpu->viewer);
-	fd_close(gpu->link);
-	close_listener(gpu->listener, gpu->socket);
-	close_listener(gpu->link_listener, gpu->link_socket);
-	fd_close_many(gpu->replies, 2);
+	remove_socket(gpu->fds[LINK_FD_LISTENER], gpu->socket);
+	remove_socket(gpu->fds[LINK_FD_LINKS], gpu->link_socket);
 	if (gpu->state != NULL) {
-		munmap(gpu->state, DEVICE_STATE_SIZE);
+		munmap((void *)gpu->state, DEVICE_STATE_SIZE);
 	}
-	fd_close(gpu->state_fd);
-	fd_close(gpu->slice_fd);
+	fd_close_many(gpu->fds, LINK_FDS);
 	if (gpu->limit != 0) {
 		vram_release(gpu->vram, gpu->name);
 	}

@@ -8,7 +8,7 @@
 #include "config.h"
 #include "device-link.h"
 #include "device-state.h"
-#include "process.h"
+#include "gpu-device.h"
 #include "vram.h"
 
 /*
@@ -19,29 +19,22 @@
  */
 struct gpu_ops {
 	void (*input)(void *data, const struct link_input *input);
-	/* A VMM connected or went, or the display's viewer went. */
+	/* A VMM connected or went, the display's viewer went, the process was replaced. */
 	void (*changed)(void *data);
-	/* The process no longer speaks the link's protocol. */
-	void (*lost)(void *data, const char *reason);
-	/* The process has ended. */
+	/* The process has ended, and no other follows. */
 	void (*ended)(void *data, const char *reason);
 };
 
 struct gpu {
-	struct vram *vram;           // borrowed
-	const char *name;            // borrowed: the guest's
-	uint64_t base, limit;        // in the VRAM map; limit 0: no slice
-	int slice_fd, state_fd;      // owned, -1 when closed
-	struct device_state *state;  // owned map, read-only; written by the device: untrusted
-	char *socket, *link_socket;  // owned: paths; ours to remove while their listeners are
-	int listener, link_listener; // owned, -1 when closed
-	int replies[2];              // owned, -1 when closed: the pipe of replies to the VMM
-	struct process process;
-	int link;                     // owned, -1 when closed
-	sd_event_source *link_source; // owned
-	sd_event_source *viewer;      // owned: the process that shows the display
-	bool connected;               // a VMM is, to the GPU
-	sd_event *event;              // owned reference
+	struct vram *vram;                     // borrowed
+	const char *name;                      // borrowed: the guest's
+	uint64_t base, limit;                  // in the VRAM map; limit 0: no slice
+	int fds[LINK_FDS];                     // owned, -1 when closed: slice, state, sockets, pipe
+	const struct device_state_file *state; // owned map, read-only; the device writes it
+	char *socket, *link_socket; // owned: paths; ours to remove while their listeners are
+	struct gpu_device device;
+	sd_event_source *viewer; // owned: the process that shows the display
+	sd_event *event;         // owned reference
 	const struct gpu_ops *ops;
 	void *data;
 };
@@ -61,10 +54,13 @@ int gpu_show(struct gpu *gpu, int display, int viewer);
 
 bool gpu_shown(const struct gpu *gpu);
 
-/* One consistent copy of the device's state, of which only the head is checked. */
-bool gpu_read_state(const struct gpu *gpu, struct device_state *ret_untrusted);
+/* One consistent copy of the device's state; false where there is none. */
+bool gpu_read_state(const struct gpu *gpu, struct device_state_view *ret_untrusted);
 
-/* Tells the device to end, or ends it; ended() follows. */
+/* True where no process serves it, and none follows. */
+bool gpu_is_gone(const struct gpu *gpu);
+
+/* Tells the device to end, or ends it; ended() follows, unless it is gone. */
 void gpu_terminate(struct gpu *gpu);
 void gpu_kill(struct gpu *gpu);
 

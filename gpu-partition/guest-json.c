@@ -48,7 +48,7 @@ static int layers_to_json(const struct guest *guest, sd_json_variant **ret) {
 	int error = new_array(&array);
 	if (error >= 0) {
 		error = append_layers(
-			&array, "gpu", guest->gpu.process.pid, SANDBOX_UNSEEN, sandboxed);
+			&array, "gpu", guest->gpu.device.process.pid, SANDBOX_UNSEEN, sandboxed);
 	}
 	if (error >= 0) {
 		error = append_layers(&array, "vmm", guest->machine.process.pid,
@@ -90,14 +90,16 @@ int guest_to_json(const struct guest *guest, sd_json_variant **ret) {
 		SD_JSON_BUILD_PAIR_STRING("state", guest_state_name(guest->state)),
 		SD_JSON_BUILD_PAIR_CONDITION(
 			guest->reason != NULL, "reason", SD_JSON_BUILD_STRING(guest->reason)),
-		SD_JSON_BUILD_PAIR_BOOLEAN("connected", gpu->connected),
+		SD_JSON_BUILD_PAIR_BOOLEAN("connected", gpu->device.connected),
 		SD_JSON_BUILD_PAIR_STRING("vmm", qemu ? "qemu" : "external"),
 		SD_JSON_BUILD_PAIR_CONDITION(
 			gpu->socket != NULL, "socket", SD_JSON_BUILD_STRING(gpu->socket)),
 		SD_JSON_BUILD_PAIR_STRING("personality", "bochs"),
 		SD_JSON_BUILD_PAIR_CONDITION(accel != NULL, "accel", SD_JSON_BUILD_STRING(accel)),
-		SD_JSON_BUILD_PAIR_CONDITION(gpu->process.pid != 0, "devicePid",
-			SD_JSON_BUILD_INTEGER(gpu->process.pid)),
+		SD_JSON_BUILD_PAIR_CONDITION(gpu->device.process.pid != 0, "devicePid",
+			SD_JSON_BUILD_INTEGER(gpu->device.process.pid)),
+		SD_JSON_BUILD_PAIR_CONDITION(
+			slice, "deviceRestarts", SD_JSON_BUILD_UNSIGNED(gpu->device.restarts)),
 		SD_JSON_BUILD_PAIR_CONDITION(guest->machine.process.pid != 0, "vmmPid",
 			SD_JSON_BUILD_INTEGER(guest->machine.process.pid)),
 		SD_JSON_BUILD_PAIR_CONDITION(
@@ -158,11 +160,11 @@ static int segments_to_json(
 
 static int row_to_json(const struct guest *guest, sd_json_variant **ret) {
 	struct table_row row = {0};
-	struct device_state untrusted_state;
+	struct device_state_view untrusted;
 	sd_json_variant *segments = NULL;
 	const char *pci = guest->machine.pci_address;
-	if (gpu_read_state(&guest->gpu, &untrusted_state)) {
-		table_row_fill(&row, &untrusted_state);
+	if (gpu_read_state(&guest->gpu, &untrusted)) {
+		table_row_fill(&row, &untrusted.state);
 	}
 	bool interrupt = row.interrupt != TABLE_INTERRUPT_NONE;
 	int error = segments_to_json(&row, &guest->gpu, &segments);
@@ -220,9 +222,9 @@ int guests_vram_to_json(const struct guests *guests, sd_json_variant **ret) {
 }
 
 int guest_traps_to_json(const struct guest *guest, sd_json_variant **ret) {
-	struct device_state untrusted_state;
+	struct device_state_view untrusted;
 	sd_json_variant *traps = NULL;
-	if (!gpu_read_state(&guest->gpu, &untrusted_state)) {
+	if (!gpu_read_state(&guest->gpu, &untrusted)) {
 		return -ENODATA;
 	}
 	int error = new_array(&traps);
@@ -230,13 +232,13 @@ int guest_traps_to_json(const struct guest *guest, sd_json_variant **ret) {
 		error = sd_json_variant_append_arraybo(&traps,
 			SD_JSON_BUILD_PAIR_STRING("trap", trap_class_name(trap)),
 			SD_JSON_BUILD_PAIR_BOOLEAN("privileged", trap_class_privileged(trap)),
-			SD_JSON_BUILD_PAIR_UNSIGNED("count", clamp(untrusted_state.traps[trap])));
+			SD_JSON_BUILD_PAIR_UNSIGNED("count", clamp(untrusted.state.traps[trap])));
 	}
 	if (error >= 0) {
 		error = sd_json_buildo(ret, SD_JSON_BUILD_PAIR_VARIANT("traps", traps),
-			SD_JSON_BUILD_PAIR_UNSIGNED("looks", clamp(untrusted_state.looks)),
-			SD_JSON_BUILD_PAIR_UNSIGNED("commits", clamp(untrusted_state.commits)),
-			SD_JSON_BUILD_PAIR_UNSIGNED("resets", clamp(untrusted_state.resets)));
+			SD_JSON_BUILD_PAIR_UNSIGNED("looks", clamp(untrusted.looks)),
+			SD_JSON_BUILD_PAIR_UNSIGNED("commits", clamp(untrusted.commits)),
+			SD_JSON_BUILD_PAIR_UNSIGNED("resets", clamp(untrusted.state.resets)));
 	}
 	sd_json_variant_unref(traps);
 	return error;

@@ -65,7 +65,7 @@ static void drop_display(struct guest *guest) {
 
 /* Nothing of it is left once both processes are gone. */
 static void finish_if_gone(struct guest *guest) {
-	if (guest->machine.process.pid != 0 || guest->gpu.process.pid != 0) {
+	if (guest->machine.process.pid != 0 || !gpu_is_gone(&guest->gpu)) {
 		return;
 	}
 	guest->timer = sd_event_source_disable_unref(guest->timer);
@@ -141,10 +141,6 @@ static void handle_changed(void *data) {
 	changed(data);
 }
 
-static void handle_gpu_lost(void *data, const char *reason) {
-	lose(data, reason);
-}
-
 static void handle_gpu_ended(void *data, const char *reason) {
 	struct guest *guest = data;
 	end(guest, reason);
@@ -154,7 +150,6 @@ static void handle_gpu_ended(void *data, const char *reason) {
 static const struct gpu_ops gpu_ops = {
 	.input = handle_gpu_input,
 	.changed = handle_changed,
-	.lost = handle_gpu_lost,
 	.ended = handle_gpu_ended,
 };
 
@@ -225,7 +220,7 @@ static void show_kept(struct guest *guest) {
 }
 
 int guest_show(struct guest *guest, int display, int viewer) {
-	if (guest->state != GUEST_STARTING || guest->gpu.process.pid != 0) {
+	if (guest->state != GUEST_STARTING || !gpu_is_gone(&guest->gpu)) {
 		return gpu_show(&guest->gpu, display, viewer);
 	}
 	int copy = fcntl(display, F_DUPFD_CLOEXEC, 3);

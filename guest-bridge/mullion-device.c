@@ -1,11 +1,11 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <systemd/sd-event.h>
 
@@ -13,11 +13,11 @@
 #include "bridge.h"
 #include "device-link.h"
 #include "device-sandbox.h"
-#include "device-state.h"
+#include "device-store.h"
 #include "fd.h"
 #include "irq.h"
+#include "keep.h"
 #include "log.h"
-#include "memfd.h"
 #include "pci.h"
 #include "slice.h"
 #include "vfio-user-server.h"
@@ -29,8 +29,11 @@ struct device {
 	sd_event_source *link_source; // owned
 	bool vmm_told, vmm_connected; // what mulliond knows, and what is
 
+	struct link_setup setup;
+	int fds[LINK_FDS]; // owned, -1 when closed; the slice's is in slice
+	struct keep keep;  // what was stored at mulliond
+	struct device_store store;
 	struct slice slice;
-	struct device_state *state; // owned mapping
 	struct bochs bochs;
 	struct pci_function pci;
 	struct irq irq;
@@ -39,6 +42,12 @@ struct device {
 
 	struct log_limit input_lost;
 };
+
+/* Whether something is left to be told to mulliond, which did not read. */
+static void update_link_interest(struct device *device) {
+	bool waiting = device->vmm_told != device->vmm_connected || device->keep.untold > 0;
+	sd_event_source_set_io_events(device->link_source, EPOLLIN | (waiting ? EPOLLOUT : 0));
+}
 
 /* Tells mulliond about the VMM; where it does not read just now, once it does. */
 static void tell_vmm(struct device *device) {
@@ -52,8 +61,7 @@ static void tell_vmm(struct device *device) {
 		}
 		device->vmm_told = device->vmm_connected;
 	}
-	bool waiting = device->vmm_told != device->vmm_connected;
-	sd_event_source_set_io_events(device->link_source, EPOLLIN | (waiting ? EPOLLOUT : 0));
+	update_link_interest(device);
 }
 
 static void handle_vmm_connected(void *data, bool connected) {
@@ -98,7 +106,7 @@ static void get_scanout(void *data, struct scanout *ret) {
 
 static void get_palette(void *data, uint32_t palette[256]) {
 	struct device *device = data;
-	dispi_palette(&device->state->dispi, palette);
+	dispi_palette(&device->store.work->state.dispi, palette);
 }
 
 static void handle_input(void *data, const struct link_input *input) {
@@ -113,12 +121,12 @@ static void handle_input(void *data, const struct link_input *input) {
 
 static void handle_looked(void *data) {
 	struct device *device = data;
-	device->state->looks++;
+	device->store.file->live.looks++;
 }
 
 static void handle_committed(void *data) {
 	struct device *device = data;
-	device->state->commits++;
+	device->store.file->live.commits++;
 }
 
 static const struct bridge_ops bridge_ops = {
@@ -129,29 +137,18 @@ static const struct bridge_ops bridge_ops = {
 	.committed = handle_committed,
 };
 
-/* Maps the state and continues from it, or begins it where the memory is still zero. */
-static int map_state(struct device *device, int fd) {
-	int error = memfd_check(fd, DEVICE_STATE_SIZE, NULL);
+/* Continues from the state, or begins it. */
+static int open_state(struct device *device) {
+	bool new;
+	int error = device_store_open(&device->store, device->fds[LINK_FD_STATE], &new);
 	if (error < 0) {
 		return error;
 	}
-	void *map = mmap(NULL, DEVICE_STATE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED) {
-		return -errno;
-	}
-	struct device_state *state = map;
-	if (state->magic == 0) {
-		state->version = DEVICE_STATE_VERSION;
-		state->size = sizeof(*state);
+	struct device_state *state = &device->store.work->state;
+	if (new) {
 		dispi_reset(&state->dispi);
-		state->magic = DEVICE_STATE_MAGIC;
-	} else if (state->magic != DEVICE_STATE_MAGIC || state->version != DEVICE_STATE_VERSION ||
-		state->size != sizeof(*state)) {
-		munmap(map, DEVICE_STATE_SIZE);
-		return -EPROTO;
 	}
 	state->generation++;
-	device->state = state;
 	return 0;
 }
 
@@ -163,83 +160,150 @@ static bool is_listening(int fd) {
 		getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening != 0;
 }
 
+/* A pipe that is too small would lose a reply. */
+static bool is_pipe_of_replies(const int fds[2]) {
+	return fcntl(fds[1], F_GETPIPE_SZ) >= LINK_REPLIES_SIZE &&
+		fd_set_nonblock(fds[0], true) == 0 && fd_set_nonblock(fds[1], true) == 0;
+}
+
+_Static_assert(VFIO_USER_MESSAGE_MAX <= LINK_REPLIES_SIZE, "the longest reply fits");
+
 /* Builds the function on its slice and its state. */
-static int make_function(struct device *device, const struct link_setup *setup) {
-	bochs_init(&device->bochs, device->state, &device->slice, setup, &bochs_ops, device);
-	irq_init(&device->irq, device->event, &device->state->irq, device->bochs.description.intx,
-		device->bochs.description.msix.vectors);
-	if (!pci_init(&device->pci, &device->bochs.description, device->state)) {
+static int make_function(struct device *device) {
+	struct device_state *state = &device->store.work->state;
+	bochs_init(&device->bochs, state, &device->slice, &device->setup, &bochs_ops, device);
+	irq_init(&device->irq, device->event, &state->irq, &device->keep,
+		device->bochs.description.intx, device->bochs.description.msix.vectors);
+	if (!pci_init(&device->pci, &device->bochs.description, state)) {
 		log_error("an aperture of %llu bytes is not possible: it must be a power of two",
-			(unsigned long long)setup->aperture_size);
+			(unsigned long long)device->setup.aperture_size);
 		return -EINVAL;
 	}
-	// A VMM does not come back by itself: whoever connects begins at power-on.
-	device->state->vmm_connected = 0;
-	device->state->dma_maps = 0;
-	pci_reset(&device->pci);
-	bochs_reset(&device->bochs);
 	return 0;
 }
 
-/* Takes over what it uses of fds. */
-static int set_up(struct device *device, const struct link_setup *setup, int *fds) {
-	log_init("mullion-device", setup->name, LOG_LEVEL_INFO);
-	if (device->server != NULL || device->state != NULL) {
-		log_error("mulliond sent the set-up twice");
-		return -EPROTO;
+static int make_server(struct device *device) {
+	const int *fds = device->fds;
+	const struct vfio_user_server_setup setup = {
+		.event = device->event,
+		.listen_fd = fds[LINK_FD_LISTENER],
+		.replies = {fds[LINK_FD_REPLIES_READ], fds[LINK_FD_REPLIES_WRITE]},
+		.pci = &device->pci,
+		.irq = &device->irq,
+		.store = &device->store,
+		.keep = &device->keep,
+		.ops = &server_ops,
+		.data = device,
+	};
+	if (!is_listening(setup.listen_fd) || !is_pipe_of_replies(setup.replies)) {
+		return -EINVAL;
 	}
-	int error = slice_init(&device->slice, fds[LINK_FD_SLICE], setup->slice_base,
+	return vfio_user_server_create(&device->server, &setup);
+}
+
+/* All that there is has come: the device begins, or goes on. */
+static int set_up(struct device *device) {
+	const struct link_setup *setup = &device->setup;
+	int error = slice_init(&device->slice, device->fds[LINK_FD_SLICE], setup->slice_base,
 		setup->slice_size, setup->aperture_size);
-	fds[LINK_FD_SLICE] = -1;
+	device->fds[LINK_FD_SLICE] = -1;
 	if (error < 0) {
 		log_error("the slice cannot be used: %s", strerror(-error));
 		return error;
 	}
-	error = map_state(device, fds[LINK_FD_STATE]);
+	error = open_state(device);
 	if (error < 0) {
 		log_error("the state cannot be used: %s", strerror(-error));
 		return error;
 	}
-	error = make_function(device, setup);
+	error = make_function(device);
 	if (error == 0) {
 		error = bridge_create(
 			&device->bridge, device->event, &device->slice, &bridge_ops, device);
 	}
 	if (error == 0) {
-		error = is_listening(fds[LINK_FD_LISTENER]) ? 0 : -ENOTSOCK;
-	}
-	if (error == 0) {
-		int listen_fd = fds[LINK_FD_LISTENER];
-		fds[LINK_FD_LISTENER] = -1;
-		error = vfio_user_server_create(&device->server, device->event, listen_fd,
-			&device->pci, &device->irq, device->state, &server_ops, device);
+		error = make_server(device);
 	}
 	if (error < 0) {
 		log_error("the device cannot be set up: %s", strerror(-error));
+		return error;
 	}
-	return error;
+	// mulliond may know something else from an earlier device.
+	device->vmm_told = !device->vmm_connected;
+	tell_vmm(device);
+	return 0;
 }
 
-static int handle_message(struct device *device, const struct link_message *message, int *fds) {
-	if (message->type == LINK_SETUP) {
-		return set_up(device, &message->setup, fds);
-	}
-	if (message->type == LINK_GO && device->server != NULL) {
-		return 0;
-	}
-	if (message->type == LINK_PING) {
-		struct link_message pong = {.type = LINK_PONG, .beat = message->beat};
-		link_send(device->link, &pong, NULL, 0);
-		return 0;
-	}
-	if (message->type != LINK_DISPLAY || device->server == NULL) {
-		log_error("mulliond sent message %u at the wrong time", message->type);
+static int take_setup(struct device *device, const struct link_setup *setup, int *fds) {
+	log_init("mullion-device", setup->name, LOG_LEVEL_INFO);
+	if (device->setup.version != 0) {
+		log_error("mulliond sent the set-up twice");
 		return -EPROTO;
 	}
-	int error = bridge_connect(device->bridge, fds[0]);
-	fds[0] = -1;
+	device->setup = *setup;
+	for (size_t i = 0; i < LINK_FDS; i++) {
+		device->fds[i] = fds[i];
+		fds[i] = -1;
+	}
+	return 0;
+}
+
+static void answer_ping(struct device *device, const struct link_beat *beat) {
+	const struct link_message pong = {.type = LINK_PONG, .beat = *beat};
+	link_send(device->link, &pong, NULL, 0);
+}
+
+static int show(struct device *device, int *fd) {
+	int error = bridge_connect(device->bridge, *fd);
+	*fd = -1;
 	if (error < 0) {
 		log_error("the guest cannot be shown: %s", strerror(-error));
+	}
+	return 0;
+}
+
+/* Takes over what it uses of fds. */
+static int handle_message(struct device *device, const struct link_message *message, int *fds) {
+	bool running = device->server != NULL, given = device->setup.version != 0 && !running;
+	if (message->type == LINK_SETUP) {
+		return take_setup(device, &message->setup, fds);
+	}
+	if (message->type == LINK_STORED && given) {
+		keep_restore(&device->keep, message->key, fds[0]);
+		fds[0] = -1;
+		return 0;
+	}
+	if (message->type == LINK_GO && given) {
+		return set_up(device);
+	}
+	if (message->type == LINK_PING && running) {
+		answer_ping(device, &message->beat);
+		return 0;
+	}
+	if (message->type == LINK_DISPLAY && running) {
+		return show(device, &fds[0]);
+	}
+	log_error("mulliond sent message %u at the wrong time", message->type);
+	return -EPROTO;
+}
+
+/* Reads what there is, one message after the other: a restart is many messages long. */
+static int read_link(struct device *device) {
+	struct link_message message;
+	int fds[FD_MAX];
+	size_t n = 0;
+	int result = link_receive(device->link, &message, fds, &n);
+	if (result == 0 || result == -ECONNRESET) {
+		return sd_event_exit(device->event, EXIT_SUCCESS);
+	}
+	if (result < 0 && result != -EAGAIN && result != -EINTR) {
+		log_error("the link to mulliond broke: %s", strerror(-result));
+		return sd_event_exit(device->event, EXIT_FAILURE);
+	}
+	if (result > 0) {
+		result = handle_message(device, &message, fds);
+		fd_close_many(fds, n);
+		return result < 0 ? sd_event_exit(device->event, EXIT_FAILURE) : 0;
 	}
 	return 0;
 }
@@ -248,24 +312,17 @@ static int handle_link(sd_event_source *source, int fd, uint32_t revents, void *
 	struct device *device = data;
 	if ((revents & EPOLLOUT) != 0) {
 		tell_vmm(device);
+		if (device->server != NULL) {
+			vfio_user_server_tell(device->server);
+		}
 	}
-	struct link_message message;
-	int fds[FD_MAX];
-	size_t n = 0;
-	int result = link_receive(fd, &message, fds, &n);
-	if (result == -EAGAIN || result == -EINTR) {
-		return 0;
-	}
-	if (result == 0 || result == -ECONNRESET) {
-		return sd_event_exit(device->event, EXIT_SUCCESS);
-	}
-	if (result < 0) {
-		log_error("the link to mulliond broke: %s", strerror(-result));
-		return sd_event_exit(device->event, EXIT_FAILURE);
-	}
-	result = handle_message(device, &message, fds);
-	fd_close_many(fds, n);
-	return result < 0 ? sd_event_exit(device->event, EXIT_FAILURE) : 0;
+	return (revents & ~(uint32_t)EPOLLOUT) != 0 ? read_link(device) : 0;
+}
+
+/* Once around the loop: what could not be told asks for the link to be watched. */
+static int handle_post(sd_event_source *source, void *data) {
+	update_link_interest(data);
+	return 0;
 }
 
 static bool is_link(int fd) {
@@ -276,11 +333,16 @@ static bool is_link(int fd) {
 
 static int device_init(struct device *device) {
 	*device = (struct device){.link = LINK_DEVICE_FD, .slice = {.fd = -1}};
+	memset(device->fds, -1, sizeof(device->fds));
+	keep_init(&device->keep, device->link);
 	fd_set_cloexec(device->link, true);
 	int error = sd_event_default(&device->event);
 	if (error >= 0) {
 		error = sd_event_add_io(device->event, &device->link_source, device->link, EPOLLIN,
 			handle_link, device);
+	}
+	if (error >= 0) {
+		error = sd_event_add_post(device->event, NULL, handle_post, device);
 	}
 	const int signals[] = {SIGINT, SIGTERM};
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]) && error >= 0; i++) {
@@ -293,11 +355,13 @@ static int device_init(struct device *device) {
 static void device_finish(struct device *device) {
 	vfio_user_server_destroy(device->server);
 	bridge_destroy(device->bridge);
-	if (device->state != NULL) {
+	if (device->store.file != NULL) {
 		irq_finish(&device->irq);
-		munmap(device->state, DEVICE_STATE_SIZE);
 	}
+	device_store_close(&device->store);
 	slice_finish(&device->slice);
+	keep_finish(&device->keep);
+	fd_close_many(device->fds, LINK_FDS);
 	sd_event_source_disable_unref(device->link_source);
 	sd_event_unref(device->event);
 	fd_close(device->link);

@@ -80,14 +80,46 @@ static bool key_valid(const struct link_key *key) {
 	case LINK_KIND_MEMORY:
 		return key->index == 0 && key->number < LINK_MEMORY_MAX;
 	case LINK_KIND_IRQ:
-	case LINK_KIND_UNMASK:
 		return key->index < LINK_IRQ_INDEX_MAX && key->number < LINK_IRQ_VECTOR_MAX;
+	case LINK_KIND_UNMASK:
+		return key->index < LINK_IRQ_INDEX_MAX && key->number == 0;
 	}
 	return false;
 }
 
-bool link_key_equal(const struct link_key *a, const struct link_key *b) {
-	return a->kind == b->kind && a->index == b->index && a->number == b->number;
+/* Where the slots of each kind begin. */
+enum {
+	SLOT_MEMORY = 1,
+	SLOT_IRQ = SLOT_MEMORY + LINK_MEMORY_MAX,
+	SLOT_UNMASK = SLOT_IRQ + LINK_IRQ_INDEX_MAX * LINK_IRQ_VECTOR_MAX,
+};
+
+unsigned link_key_slot(const struct link_key *key) {
+	switch (key->kind) {
+	case LINK_KIND_MEMORY:
+		return SLOT_MEMORY + key->number;
+	case LINK_KIND_IRQ:
+		return SLOT_IRQ + key->index * LINK_IRQ_VECTOR_MAX + key->number;
+	case LINK_KIND_UNMASK:
+		return SLOT_UNMASK + key->index;
+	default:
+		return 0;
+	}
+}
+
+struct link_key link_slot_key(unsigned slot) {
+	if (slot >= SLOT_UNMASK) {
+		return (struct link_key){LINK_KIND_UNMASK, slot - SLOT_UNMASK, 0, 0};
+	}
+	if (slot >= SLOT_IRQ) {
+		slot -= SLOT_IRQ;
+		return (struct link_key){
+			LINK_KIND_IRQ, slot / LINK_IRQ_VECTOR_MAX, slot % LINK_IRQ_VECTOR_MAX, 0};
+	}
+	if (slot >= SLOT_MEMORY) {
+		return (struct link_key){LINK_KIND_MEMORY, 0, slot - SLOT_MEMORY, 0};
+	}
+	return (struct link_key){LINK_KIND_CONNECTION, 0, 0, 0};
 }
 
 static bool decode_key(const void *body, size_t size, struct link_key *key) {

@@ -76,13 +76,15 @@ enum link_kind {
 	LINK_KIND_CONNECTION = 1, // the VMM's; index and number 0
 	LINK_KIND_MEMORY = 2,     // a file of guest memory; number: 0 to LINK_MEMORY_MAX - 1
 	LINK_KIND_IRQ = 3,        // eventfd; index: VFIO_PCI_*_IRQ_INDEX, number: vector
-	LINK_KIND_UNMASK = 4,     // eventfd that unmasks an interrupt; as above
+	LINK_KIND_UNMASK = 4,     // eventfd that unmasks an interrupt; index as above, number 0
 };
 
 #define LINK_MEMORY_MAX 64
 #define LINK_IRQ_INDEX_MAX 5   // indices
 #define LINK_IRQ_VECTOR_MAX 64 // vectors of one index
-#define LINK_KEYS_MAX 512      // descriptors that mulliond keeps for one device
+/* All keys there are: every one has a slot of its own, so nobody can store more. */
+#define LINK_SLOTS                                                                                 \
+	(1 + LINK_MEMORY_MAX + LINK_IRQ_INDEX_MAX * LINK_IRQ_VECTOR_MAX + LINK_IRQ_INDEX_MAX)
 
 enum link_personality {
 	LINK_PERSONALITY_BOCHS = 1,
@@ -160,7 +162,9 @@ struct link_message {
  */
 bool link_decode(const void *packet, size_t size, size_t fds, struct link_message *ret);
 
-bool link_key_equal(const struct link_key *a, const struct link_key *b);
+/* A valid key's slot, below LINK_SLOTS, and the key of a slot. */
+unsigned link_key_slot(const struct link_key *key);
+struct link_key link_slot_key(unsigned slot);
 
 /*
  * Sends a message with its descriptors, which stay the caller's. Returns 0 or -errno;

@@ -1,5 +1,7 @@
 #include "device-state.h"
 
+#include <string.h>
+
 #include <stddef.h>
 
 static const char *const names[TRAP_CLASS_COUNT] = {
@@ -22,4 +24,29 @@ const char *trap_class_name(enum trap_class trap) {
 
 int trap_class_privileged(enum trap_class trap) {
 	return trap == TRAP_CONFIG_WRITE || trap == TRAP_MODE_SET;
+}
+
+/* A device that commits without end must not hold up its reader. */
+#define READ_TRIES 16
+
+bool device_state_valid(const struct device_state_file *file) {
+	return file->magic == DEVICE_STATE_MAGIC && file->version == DEVICE_STATE_VERSION &&
+		file->size == sizeof(*file);
+}
+
+bool device_state_read(const struct device_state_file *file, struct device_state_view *ret) {
+	if (!device_state_valid(file)) {
+		return false;
+	}
+	for (unsigned i = 0; i < READ_TRIES; i++) {
+		uint64_t commit = __atomic_load_n(&file->commit, __ATOMIC_ACQUIRE);
+		memcpy(&ret->state, &file->slots[commit % 2].state, sizeof(ret->state));
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (__atomic_load_n(&file->commit, __ATOMIC_RELAXED) == commit) {
+			break;
+		}
+	}
+	ret->looks = __atomic_load_n(&file->live.looks, __ATOMIC_RELAXED);
+	ret->commits = __atomic_load_n(&file->live.commits, __ATOMIC_RELAXED);
+	return true;
 }

@@ -1,6 +1,7 @@
 #ifndef PROTOCOLS_DEVICE_STATE_H
 #define PROTOCOLS_DEVICE_STATE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -9,11 +10,17 @@
  * goes on from it; mulliond maps it read-only and reads counters and BARs for
  * `mullionctl`: to mulliond every number in it is untrusted.
  * Fixed-width fields only, naturally aligned, no pointers.
+ *
+ * The device works on a copy of its own and commits it after every message: into the slot
+ * that is not in force, and then one store makes it the one that is. So a device can die
+ * between any two instructions and leaves the state as of one message or of the next.
  */
 
 #define DEVICE_STATE_MAGIC UINT64_C(0x3174736e6c6c756d) // "mullnst1"
-#define DEVICE_STATE_VERSION 1
-#define DEVICE_STATE_SIZE 65536 // bytes; the memfd's size
+#define DEVICE_STATE_VERSION 2
+#define DEVICE_STATE_SIZE (384 * 1024) // bytes; the memfd's size
+#define DEVICE_STATE_MAPS_MAX 4096     // maps of guest memory
+#define DEVICE_STATE_NO_FILE UINT32_MAX
 
 /* What a guest's trapped access was for. */
 enum trap_class {
@@ -51,16 +58,29 @@ struct device_state_dispi {
 struct device_state_irq {
 	uint32_t intx_enabled, intx_masked;
 	uint32_t msix_enabled; // vectors with an eventfd
+	uint32_t level;        // what the device holds INTx at
+	uint64_t bound[5];     // of each VFIO_PCI_*_IRQ_INDEX: bit n, vector n has an eventfd
+	uint32_t unmask_bound; // an eventfd unmasks INTx
 	uint32_t reserved;
 };
 
+/* What the VMM said in its hello; valid while vmm_connected. */
+struct device_state_client {
+	uint64_t max_data_xfer_size;
+	uint32_t write_multiple;
+	uint32_t reserved;
+};
+
+/* The message that was handled last. */
+struct device_state_last {
+	uint64_t sequence;  // messages handled since the state was made
+	uint64_t header[2]; // its header as it came; 0: nothing that could still be queued
+};
+
 struct device_state {
-	uint64_t magic;
-	uint32_t version;
-	uint32_t size;       // sizeof(struct device_state) of the writer
-	uint32_t generation; // device processes that have used this state
-	uint32_t vmm_connected;
-	uint64_t vmm_sessions; // connections accepted since the state was made
+	uint32_t generation;    // device processes that have used this state
+	uint32_t vmm_connected; // its hello is done
+	uint64_t vmm_sessions;  // connections accepted since the state was made
 	uint8_t pci_config[256];
 	struct device_state_bar bars[6];
 	struct device_state_irq irq;
@@ -68,11 +88,69 @@ struct device_state {
 	uint64_t traps[TRAP_CLASS_COUNT];
 	uint64_t dma_maps; // maps in force
 	uint64_t resets;
-	uint64_t looks;   // times the aperture was compared
-	uint64_t commits; // frames given to the compositor
+	struct device_state_client client;
+	struct device_state_last last;
 };
 
-_Static_assert(sizeof(struct device_state) <= DEVICE_STATE_SIZE, "the state fits its memfd");
+/* A map of guest memory, as in force. */
+struct device_state_map {
+	uint64_t address, size; // guest-physical bytes
+	uint64_t offset;        // into the file
+	uint32_t access;        // VFIO_DMA_MAP_FLAG_*
+	uint32_t file;          // number of the kept file, or DEVICE_STATE_NO_FILE
+};
+
+struct device_state_dma {
+	uint64_t changes; // not equal in two tables that differ; 0: not valid
+	uint32_t count;
+	uint32_t reserved;
+	struct device_state_map maps[DEVICE_STATE_MAPS_MAX]; // count of them, by address
+};
+
+struct device_state_slot {
+	struct device_state state;
+	struct device_state_dma dma;
+};
+
+/*
+ * What is no part of a commit. Marks are sequence numbers of messages, set before the step
+ * that they tell of; a sequence number one above the committed one belongs to a message
+ * that was never committed.
+ */
+struct device_state_live {
+	uint64_t replying; // the message whose reply is in the pipe
+	uint64_t partial;  // the message that is taken from the socket in pieces
+	uint64_t consumed; // the last message that is no longer in the socket
+	uint64_t looks;    // times the aperture was compared
+	uint64_t commits;  // frames given to the compositor
+};
+
+/* The memfd. */
+struct device_state_file {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t size;   // sizeof(struct device_state_file) of the writer
+	uint64_t commit; // number of commits: slots[commit % 2] is in force
+	struct device_state_live live;
+	struct device_state_slot slots[2];
+};
+
+_Static_assert(sizeof(struct device_state_file) <= DEVICE_STATE_SIZE, "the state fits its memfd");
+
+/* What a reader sees. */
+struct device_state_view {
+	struct device_state state;
+	uint64_t looks, commits;
+};
+
+/* True where the head is that of a state that this build has made. */
+bool device_state_valid(const struct device_state_file *file);
+
+/*
+ * One consistent copy of the state in force, while a device may write it. Returns false
+ * where no device has made the state yet. What is in it is untrusted.
+ */
+bool device_state_read(const struct device_state_file *file, struct device_state_view *ret);
 
 /* The lower-case name of a trap class ("mode-set"), or NULL. */
 const char *trap_class_name(enum trap_class trap);

@@ -10,38 +10,95 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "fd.h"
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-void irq_init(struct irq *irq, sd_event *event, struct device_state_irq *state, bool intx,
-	uint32_t vectors) {
-	*irq = (struct irq){.event = event, .state = state, .intx = -1, .error = -1, .unmask = -1};
-	for (size_t i = 0; i < COUNT(irq->vectors); i++) {
-		irq->vectors[i] = -1;
+_Static_assert(IRQ_VECTORS_MAX <= LINK_IRQ_VECTOR_MAX, "every vector can be kept");
+_Static_assert(COUNT(((struct irq *)0)->counts) == LINK_IRQ_INDEX_MAX, "every index can be kept");
+
+static struct link_key key_of(uint32_t index, uint32_t vector) {
+	return (struct link_key){LINK_KIND_IRQ, index, vector, 0};
+}
+
+static const struct link_key unmask_key = {LINK_KIND_UNMASK, VFIO_PCI_INTX_IRQ_INDEX, 0, 0};
+
+static int fd_of(const struct irq *irq, uint32_t index, uint32_t vector) {
+	return keep_get(irq->keep, key_of(index, vector));
+}
+
+static void count_enabled(struct irq *irq) {
+	const uint64_t *bound = irq->state->bound;
+	irq->state->intx_enabled = bound[VFIO_PCI_INTX_IRQ_INDEX] != 0;
+	irq->state->msix_enabled = (uint32_t)__builtin_popcountll(bound[VFIO_PCI_MSIX_IRQ_INDEX]);
+}
+
+static void unbind(struct irq *irq, uint32_t index, uint32_t vector) {
+	keep_clear(irq->keep, key_of(index, vector));
+	irq->state->bound[index] &= ~(UINT64_C(1) << vector);
+}
+
+static void bind(struct irq *irq, uint32_t index, uint32_t vector, int fd) {
+	keep_put(irq->keep, key_of(index, vector), fd);
+	irq->state->bound[index] |= UINT64_C(1) << vector;
+}
+
+static void drop_unmask(struct irq *irq) {
+	irq->unmask_source = sd_event_source_disable_unref(irq->unmask_source);
+	keep_clear(irq->keep, unmask_key);
+	irq->state->unmask_bound = 0;
+}
+
+static int handle_unmask(sd_event_source *source, int fd, uint32_t revents, void *data);
+
+static int watch_unmask(struct irq *irq, int fd, sd_event_source **ret) {
+	return irq->event == NULL
+		? -EINVAL
+		: sd_event_add_io(irq->event, ret, fd, EPOLLIN, handle_unmask, irq);
+}
+
+/* State and kept descriptors agree, but for those of a message that was not committed. */
+static void restore(struct irq *irq) {
+	for (uint32_t index = 0; index < COUNT(irq->counts); index++) {
+		for (uint32_t vector = 0; vector < IRQ_VECTORS_MAX; vector++) {
+			bool bound = (irq->state->bound[index] >> vector & 1) != 0;
+			if (!bound || vector >= irq->counts[index] ||
+				fd_of(irq, index, vector) < 0) {
+				unbind(irq, index, vector);
+			}
+		}
 	}
+	int unmask = keep_get(irq->keep, unmask_key);
+	if (irq->state->unmask_bound == 0 || unmask < 0 ||
+		watch_unmask(irq, unmask, &irq->unmask_source) < 0) {
+		drop_unmask(irq);
+	}
+	count_enabled(irq);
+}
+
+void irq_init(struct irq *irq, sd_event *event, struct device_state_irq *state, struct keep *keep,
+	bool intx, uint32_t vectors) {
+	*irq = (struct irq){.event = event, .state = state, .keep = keep};
 	irq->counts[VFIO_PCI_INTX_IRQ_INDEX] = intx ? 1 : 0;
 	irq->counts[VFIO_PCI_MSIX_IRQ_INDEX] =
 		vectors < IRQ_VECTORS_MAX ? vectors : IRQ_VECTORS_MAX;
 	// Never raised; QEMU warns where it is missing.
 	irq->counts[VFIO_PCI_ERR_IRQ_INDEX] = 1;
-	*state = (struct device_state_irq){0};
-}
-
-static void drop_unmask(struct irq *irq) {
-	irq->unmask_source = sd_event_source_disable_unref(irq->unmask_source);
-	irq->unmask = fd_close(irq->unmask);
+	restore(irq);
 }
 
 void irq_reset(struct irq *irq) {
 	drop_unmask(irq);
-	irq->intx = fd_close(irq->intx);
-	irq->error = fd_close(irq->error);
-	fd_close_many(irq->vectors, COUNT(irq->vectors));
-	irq->level = false;
+	for (uint32_t index = 0; index < COUNT(irq->counts); index++) {
+		for (uint32_t vector = 0; vector < irq->counts[index]; vector++) {
+			unbind(irq, index, vector);
+		}
+	}
 	*irq->state = (struct device_state_irq){0};
 }
 
 void irq_finish(struct irq *irq) {
-	irq_reset(irq);
+	irq->unmask_source = sd_event_source_disable_unref(irq->unmask_source);
 }
 
 bool irq_describe(const struct irq *irq, uint32_t index, uint32_t *ret_count, uint32_t *ret_flags) {
@@ -93,15 +150,16 @@ static void signal_fd(int fd) {
 
 void irq_raise(struct irq *irq, uint32_t vector) {
 	if (vector < irq->counts[VFIO_PCI_MSIX_IRQ_INDEX]) {
-		signal_fd(irq->vectors[vector]);
+		signal_fd(fd_of(irq, VFIO_PCI_MSIX_IRQ_INDEX, vector));
 	}
 }
 
 /* INTx is level-triggered: it masks itself when told, and is told again when unmasked. */
 static void intx_update(struct irq *irq) {
-	if (irq->level && irq->intx >= 0 && irq->state->intx_masked == 0) {
+	int fd = fd_of(irq, VFIO_PCI_INTX_IRQ_INDEX, 0);
+	if (irq->state->level != 0 && fd >= 0 && irq->state->intx_masked == 0) {
 		irq->state->intx_masked = 1;
-		signal_fd(irq->intx);
+		signal_fd(fd);
 	}
 }
 
@@ -111,7 +169,7 @@ static void intx_unmask(struct irq *irq) {
 }
 
 void irq_set_level(struct irq *irq, bool level) {
-	irq->level = level;
+	irq->state->level = level;
 	intx_update(irq);
 }
 
@@ -129,39 +187,17 @@ static int set_unmask_fd(struct irq *irq, int *fds, size_t n) {
 		drop_unmask(irq);
 		return 0;
 	}
-	if (irq->event == NULL || !is_eventfd(fds[0]) || fd_set_nonblock(fds[0], true) < 0) {
-		return -EINVAL;
-	}
 	sd_event_source *source;
-	int error = sd_event_add_io(irq->event, &source, fds[0], EPOLLIN, handle_unmask, irq);
-	if (error < 0) {
+	if (!is_eventfd(fds[0]) || fd_set_nonblock(fds[0], true) < 0 ||
+		watch_unmask(irq, fds[0], &source) < 0) {
 		return -EINVAL;
 	}
 	drop_unmask(irq);
 	irq->unmask_source = source;
-	irq->unmask = fds[0];
+	keep_put(irq->keep, unmask_key, fds[0]);
+	irq->state->unmask_bound = 1;
 	fds[0] = -1;
 	return 0;
-}
-
-/* Where the eventfd of an interrupt is kept. */
-static int *slot(struct irq *irq, uint32_t index, uint32_t i) {
-	switch (index) {
-	case VFIO_PCI_INTX_IRQ_INDEX:
-		return &irq->intx;
-	case VFIO_PCI_MSIX_IRQ_INDEX:
-		return &irq->vectors[i];
-	default:
-		return &irq->error;
-	}
-}
-
-static void count_enabled(struct irq *irq) {
-	irq->state->intx_enabled = irq->intx >= 0;
-	irq->state->msix_enabled = 0;
-	for (size_t i = 0; i < COUNT(irq->vectors); i++) {
-		irq->state->msix_enabled += irq->vectors[i] >= 0;
-	}
 }
 
 static int set_trigger_fds(
@@ -172,11 +208,9 @@ static int set_trigger_fds(
 		}
 	}
 	for (uint32_t i = 0; i < request->count; i++) {
-		int *fd = slot(irq, request->index, request->start + i);
-		fd_close(*fd);
-		*fd = -1;
+		unbind(irq, request->index, request->start + i);
 		if (n > 0) {
-			*fd = fds[i];
+			bind(irq, request->index, request->start + i, fds[i]);
 			fds[i] = -1;
 		}
 	}
@@ -189,8 +223,7 @@ static int set_trigger_fds(
 
 static void disable_index(struct irq *irq, uint32_t index) {
 	for (uint32_t i = 0; i < irq->counts[index]; i++) {
-		int *fd = slot(irq, index, i);
-		*fd = fd_close(*fd);
+		unbind(irq, index, i);
 	}
 	if (index == VFIO_PCI_INTX_IRQ_INDEX) {
 		drop_unmask(irq);
@@ -203,7 +236,7 @@ static void disable_index(struct irq *irq, uint32_t index) {
 static void trigger(struct irq *irq, const struct vfio_user_interrupts *request) {
 	for (uint32_t i = 0; i < request->count; i++) {
 		if (request->bools == NULL || request->bools[i] != 0) {
-			signal_fd(*slot(irq, request->index, request->start + i));
+			signal_fd(fd_of(irq, request->index, request->start + i));
 		}
 	}
 }

@@ -7,13 +7,14 @@
 #include <systemd/sd-event.h>
 
 #include "device-state.h"
-#include "fd.h"
+#include "keep.h"
 #include "vfio-user.h"
 
 /*
  * A function's interrupts: eventfds that the VMM hands over (vfio-user
  * "DEVICE_SET_IRQS"), written when the device interrupts. The VMM keeps the MSI-X table
- * and its masks; the device only writes.
+ * and its masks; the device only writes. Which there are lies in the device's state, and
+ * the descriptors are kept, so that a later process goes on.
  */
 
 #define IRQ_VECTORS_MAX 64
@@ -22,19 +23,18 @@ struct irq {
 	sd_event *event;                // borrowed; NULL: no unmasking by eventfd
 	struct device_state_irq *state; // borrowed
 	uint32_t counts[5];             // interrupts of each VFIO_PCI_*_IRQ_INDEX
-	int intx, error;                // eventfds, owned, -1 while unset
-	int unmask;                     // eventfd of the VMM, owned, -1 while unset
+	struct keep *keep;              // borrowed: the eventfds
 	sd_event_source *unmask_source; // owned
-	int vectors[IRQ_VECTORS_MAX];   // MSI-X eventfds, owned, -1 while unset
-	bool level;                     // what the device holds INTx at
 };
 
 /*
- * intx: whether there is a pin; vectors: MSI-X vectors, at most IRQ_VECTORS_MAX.
- * /proc must be there now, and need not be later.
+ * Goes on from the state, with the eventfds that keep has for it. intx: whether there is a
+ * pin; vectors: MSI-X vectors, at most IRQ_VECTORS_MAX.
  */
-void irq_init(struct irq *irq, sd_event *event, struct device_state_irq *state, bool intx,
-	uint32_t vectors);
+void irq_init(struct irq *irq, sd_event *event, struct device_state_irq *state, struct keep *keep,
+	bool intx, uint32_t vectors);
+
+/* Leaves state and eventfds as they are. */
 void irq_finish(struct irq *irq);
 
 /* Lets go of all eventfds, as at power-on. */

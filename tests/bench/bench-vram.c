@@ -85,7 +85,7 @@ int main(void) {
 	for (size_t i = 0; good && i < sizeof(measures) / sizeof(measures[0]); i++) {
 		good = measure_run(&measures[i]);
 	}
-	if (good && bench.host.state->traps[TRAP_VRAM] != 0) {
+	if (good && device_host_state(&bench.host)->traps[TRAP_VRAM] != 0) {
 		good = false;
 	}
 	bochs_finish(&bench.guest);

@@ -103,7 +103,7 @@ static void step(struct rig *rig, struct fuzz_input *input) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	struct fuzz_input input = {data, size};
 	struct rig rig;
-	rig_init(&rig);
+	rig_init(&rig, NULL);
 	uint8_t edid[EDID_SIZE];
 	memcpy(edid, rig.bochs.edid, sizeof(edid));
 	check_edid(edid);

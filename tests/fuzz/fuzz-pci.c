@@ -167,7 +167,7 @@ static void run(struct pci_function *pci, struct fuzz_input input) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	struct fuzz_input input = {data, size};
 	struct rig rig;
-	rig_init(&rig);
+	rig_init(&rig, NULL);
 	if (fuzz_u8(&input) % 2 == 0) {
 		run(&rig.pci, input);
 	} else {

@@ -17,7 +17,8 @@
 /*
  * The whole server in process, with the bochs display behind it. The input is what a
  * client does: it sends whole messages or loose bytes, with descriptors of many kinds,
- * reads its replies or does not, comes twice, goes and comes again.
+ * reads its replies or does not, comes twice, goes and comes again. Between any two steps
+ * the server may be replaced, and the client must not notice.
  */
 
 #define MESSAGE_MAX 1024 // bytes of one step: libFuzzer's inputs are small
@@ -27,6 +28,9 @@
 struct session {
 	struct rig rig;
 	sd_event *event;
+	struct device_store store; // in plain memory
+	struct keep keep;
+	int listener, replies[2];
 	struct irq irq;
 	struct vfio_user_server *server;
 	struct sockaddr_un address;
@@ -63,10 +67,38 @@ static const struct vfio_user_server_ops ops = {
 	.connected = handle_connected,
 };
 
+static void serve(struct session *session) {
+	const struct vfio_user_server_setup setup = {
+		.event = session->event,
+		.listen_fd = session->listener,
+		.replies = {session->replies[0], session->replies[1]},
+		.pci = &session->rig.pci,
+		.irq = &session->irq,
+		.store = &session->store,
+		.keep = &session->keep,
+		.ops = &ops,
+		.data = session,
+	};
+	irq_init(&session->irq, session->event, &session->rig.state->irq, &session->keep, true, 4);
+	FUZZ_CHECK(vfio_user_server_create(&session->server, &setup) == 0);
+}
+
+/* Another process goes on from what was committed. */
+static void replace(struct session *session) {
+	bool connected = session->rig.state->vmm_connected != 0;
+	vfio_user_server_destroy(session->server);
+	irq_finish(&session->irq);
+	*session->store.work = session->store.file->slots[session->store.file->commit % 2];
+	// It comes again for those who are told.
+	session->goings += connected;
+	serve(session);
+}
+
 static void start(struct session *session) {
 	FUZZ_CHECK(sd_event_new(&session->event) >= 0);
-	irq_init(&session->irq, session->event, &session->rig.state->irq, true, 4);
-	int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	keep_init(&session->keep, -1);
+	FUZZ_CHECK(pipe2(session->replies, O_CLOEXEC | O_NONBLOCK) == 0);
+	int listening = session->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	session->address.sun_family = AF_UNIX;
 	// An abstract name of the kernel's own choice.
 	FUZZ_CHECK(bind(listening, (struct sockaddr *)&session->address, sizeof(sa_family_t)) == 0);
@@ -74,10 +106,8 @@ static void start(struct session *session) {
 	FUZZ_CHECK(getsockname(listening, (struct sockaddr *)&session->address,
 			   &session->address_size) == 0);
 	FUZZ_CHECK(listen(listening, 4) == 0);
-	FUZZ_CHECK(
-		vfio_user_server_create(&session->server, session->event, listening,
-			&session->rig.pci, &session->irq, session->rig.state, &ops, session) == 0);
 	session->client = -1;
+	serve(session);
 }
 
 static void run(struct session *session) {
@@ -297,6 +327,10 @@ static void step(struct session *session, struct fuzz_input *input) {
 		break;
 	}
 	run(session);
+	if ((what & 0x40) != 0) {
+		replace(session);
+		run(session);
+	}
 	if ((what & 0x80) == 0 && session->client >= 0) {
 		read_replies(session);
 	}
@@ -316,7 +350,9 @@ static void check_power_on(struct session *session) {
 	const struct device_state *state = session->rig.state;
 	FUZZ_CHECK(state->vmm_connected == 0 && state->dma_maps == 0);
 	FUZZ_CHECK(all_zero(&state->irq, sizeof(state->irq)));
-	FUZZ_CHECK(session->irq.intx == -1 && session->irq.unmask == -1);
+	for (unsigned slot = 0; slot < LINK_SLOTS; slot++) {
+		FUZZ_CHECK(session->keep.fds[slot] == -1);
+	}
 	FUZZ_CHECK(session->comings == session->goings);
 	FUZZ_CHECK(memcmp(state->pci_config, session->rig.pci.initial, PCI_CONFIG_SIZE) == 0);
 	FUZZ_CHECK(dma_resolve(vfio_user_server_dma(session->server), 0, 1, DMA_READ) == NULL);
@@ -325,7 +361,10 @@ static void check_power_on(struct session *session) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	struct fuzz_input input = {data, size};
 	struct session session = {0};
-	rig_init(&session.rig);
+	session.store.file = calloc(1, sizeof(*session.store.file));
+	session.store.work = calloc(1, sizeof(*session.store.work));
+	FUZZ_CHECK(session.store.file != NULL && session.store.work != NULL);
+	rig_init(&session.rig, &session.store.work->state);
 	unsigned before = open_descriptors();
 	start(&session);
 	for (unsigned i = 0; i < STEPS_MAX && input.size > 0; i++) {
@@ -335,8 +374,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	check_power_on(&session);
 	vfio_user_server_destroy(session.server);
 	irq_finish(&session.irq);
+	keep_finish(&session.keep);
+	fd_close(session.listener);
+	fd_close_many(session.replies, 2);
 	sd_event_unref(session.event);
 	rig_finish(&session.rig);
+	free(session.store.file);
+	free(session.store.work);
 	FUZZ_CHECK(open_descriptors() == before);
 	return 0;
 }

@@ -30,14 +30,15 @@ static void make_slice(void) {
 	memcpy(the_slice.map + RIG_APERTURE, heap, sizeof(heap));
 }
 
-void rig_init(struct rig *rig) {
+void rig_init(struct rig *rig, struct device_state *state) {
 	log_init("fuzz", NULL, LOG_LEVEL_ERROR);
 	if (the_slice.map == NULL) {
 		make_slice();
 	}
 	memset(the_slice.map, 0, RIG_APERTURE);
 	*rig = (struct rig){.slice = the_slice};
-	rig->state = calloc(1, sizeof(*rig->state));
+	rig->own = state == NULL ? calloc(1, sizeof(*rig->own)) : NULL;
+	rig->state = state == NULL ? rig->own : state;
 	FUZZ_CHECK(rig->state != NULL);
 	dispi_reset(&rig->state->dispi);
 	const struct link_setup mode = {
@@ -67,5 +68,5 @@ void rig_check_scanout(struct rig *rig) {
 void rig_finish(struct rig *rig) {
 	rig_check_scanout(rig);
 	FUZZ_CHECK(memcmp(rig->slice.map + RIG_APERTURE, heap, sizeof(heap)) == 0);
-	free(rig->state);
+	free(rig->own);
 }

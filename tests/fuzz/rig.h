@@ -18,14 +18,15 @@
 
 struct rig {
 	struct slice slice;         // of all inputs: borrowed
-	struct device_state *state; // owned, in memory of its own size
+	struct device_state *state; // borrowed
+	struct device_state *own;   // owned, in memory of its own size; NULL: another one's
 	struct bochs bochs;
 	struct pci_function pci;
 	unsigned modes, drawn; // calls of the bochs' ops
 };
 
-/* At power-on, with a black aperture. */
-void rig_init(struct rig *rig);
+/* At power-on, with a black aperture. state is zero, and borrowed; NULL: its own. */
+void rig_init(struct rig *rig, struct device_state *state);
 
 /* Also checks what must hold whatever a guest has done. */
 void rig_finish(struct rig *rig);

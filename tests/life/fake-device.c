@@ -31,15 +31,15 @@ static struct link_message receive(int *fds) {
 /* Leaves in its state what the test wants to see of its memory. */
 static void fill_state(const struct link_setup *setup, int slice, int state) {
 	struct stat status;
-	struct device_state *map =
+	struct device_state_file *map =
 		mmap(NULL, DEVICE_STATE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, state, 0);
 	if (map == MAP_FAILED || fstat(slice, &status) < 0) {
 		exit(9);
 	}
-	map->looks = (uint64_t)status.st_size;
-	map->commits = status.st_ino;
-	map->resets = setup->slice_base;
-	map->traps[TRAP_VRAM] = UINT64_MAX;
+	map->live.looks = (uint64_t)status.st_size;
+	map->live.commits = status.st_ino;
+	map->slots[0].state.resets = setup->slice_base;
+	map->slots[0].state.traps[TRAP_VRAM] = UINT64_MAX;
 	map->size = sizeof(*map);
 	map->version = DEVICE_STATE_VERSION;
 	map->magic = DEVICE_STATE_MAGIC;

@@ -116,7 +116,7 @@ static void start(struct fixture *fixture) {
 
 static void assert_nothing_left(const struct fixture *fixture) {
 	const struct guest *guest = fixture->guest;
-	assert_int_equal(guest->gpu.process.pid, 0);
+	assert_int_equal(guest->gpu.device.process.pid, 0);
 	assert_int_equal(guest->machine.process.pid, 0);
 	assert_int_equal(guest->gpu.limit, 0);
 	assert_int_equal(fixture->guests.vram.len, 0);
@@ -260,7 +260,7 @@ static void a_start_can_be_killed_in_the_middle(void **state) {
 
 static void each_device_gets_memory_of_its_own(void **state) {
 	struct fixture f;
-	struct device_state first, second;
+	struct device_state_view first, second;
 	setup(&f, "one", "two", CONFIG_VMM_EXTERNAL);
 	guest_start(f.guest);
 	guest_start(f.guests.list[1]);
@@ -271,15 +271,15 @@ static void each_device_gets_memory_of_its_own(void **state) {
 	}
 	// The device says in these counters what it was given.
 	assert_int_equal(first.looks, 4 * MIB);
-	assert_int_equal(first.resets, 0);
-	assert_int_equal(second.resets, 4 * MIB);
+	assert_int_equal(first.state.resets, 0);
+	assert_int_equal(second.state.resets, 4 * MIB);
 	assert_int_not_equal(first.commits, second.commits);
 	teardown(&f);
 }
 
 static void hostile_counters_become_json(void **state) {
 	struct fixture f;
-	struct device_state device;
+	struct device_state_view device;
 	sd_json_variant *json = NULL;
 	setup(&f, "one", NULL, CONFIG_VMM_EXTERNAL);
 	assert_int_equal(guest_traps_to_json(f.guest, &json), -ENODATA);
@@ -309,7 +309,7 @@ static void a_flooding_device_delays_nobody(void **state) {
 	}
 	assert_true(turns < 5000);
 	assert_true(f.changes < 100);
-	assert_true(f.guests.list[1]->gpu.connected);
+	assert_true(f.guests.list[1]->gpu.device.connected);
 	guest_kill(f.guest);
 	run_until(&f, f.guest, GUEST_OFF);
 	teardown(&f);
@@ -319,7 +319,7 @@ static void a_device_that_ignores_its_end_is_killed(void **state) {
 	struct fixture f;
 	setup(&f, "deaf", NULL, CONFIG_VMM_EXTERNAL);
 	start(&f);
-	while (!f.guest->gpu.connected) {
+	while (!f.guest->gpu.device.connected) {
 		sd_event_run(f.event, USEC_PER_MSEC);
 	}
 	guest_stop(f.guest);

@@ -31,7 +31,7 @@ static void print_log(struct mock *mock) {
 /* Whether the device has let go of its client can be seen from outside only by its
  * descriptors, and, where the client had negotiated, by the state. */
 static bool let_go(struct mock *mock) {
-	return mock->host.state->vmm_connected == 0 &&
+	return device_host_state(&mock->host)->vmm_connected == 0 &&
 		(mock->fds == 0 || process_fds(mock->host.process.pid) == mock->fds);
 }
 

@@ -87,7 +87,7 @@ static void overlapping_maps_are_refused(void **state) {
 	assert_int_equal(
 		vmm_dma_map(&mock->vmm, RAM_ADDRESS + RAM_SIZE, PAGE, READ_WRITE, fd, 0), 0);
 	assert_int_equal(vmm_dma_map(&mock->vmm, RAM_ADDRESS - PAGE, PAGE, READ_WRITE, fd, 0), 0);
-	assert_int_equal(mock->host.state->dma_maps, 3);
+	assert_int_equal(device_host_state(&mock->host)->dma_maps, 3);
 	close(fd);
 }
 
@@ -188,7 +188,7 @@ static void number_of_maps_is_capped(void **state) {
 	assert_true(answer < 0 && answer != -ETIMEDOUT && answer != -ECONNRESET);
 	assert_in_range(count, 64, 65535);
 	mock_assert_served(mock);
-	assert_int_equal(mock->host.state->dma_maps, count);
+	assert_int_equal(device_host_state(&mock->host)->dma_maps, count);
 	// A freed place can be used again.
 	assert_int_equal(vmm_dma_unmap(&mock->vmm, RAM_ADDRESS, PAGE), 0);
 	assert_int_equal(vmm_dma_map(&mock->vmm, RAM_ADDRESS, PAGE, READ_WRITE, fd, 0), 0);
@@ -206,7 +206,7 @@ static void maps_hold_no_descriptors(void **state) {
 	}
 	assert_in_range(process_fds(mock->host.process.pid), before, before + 60);
 	mock_reconnect(mock);
-	assert_int_equal(mock->host.state->dma_maps, 0);
+	assert_int_equal(device_host_state(&mock->host)->dma_maps, 0);
 	close(fd);
 }
 
@@ -255,10 +255,10 @@ static void unmap_of_what_is_not_mapped_is_enoent(void **state) {
 		int answer = vmm_dma_unmap(&mock->vmm, parts[i][0], parts[i][1]);
 		assert_true(answer == -ENOENT || answer == -EINVAL);
 	}
-	assert_int_equal(mock->host.state->dma_maps, 1);
+	assert_int_equal(device_host_state(&mock->host)->dma_maps, 1);
 	assert_int_equal(vmm_dma_unmap(&mock->vmm, RAM_ADDRESS, RAM_SIZE), 0);
 	assert_int_equal(vmm_dma_unmap(&mock->vmm, RAM_ADDRESS, RAM_SIZE), -ENOENT);
-	assert_int_equal(mock->host.state->dma_maps, 0);
+	assert_int_equal(device_host_state(&mock->host)->dma_maps, 0);
 	close(fd);
 }
 

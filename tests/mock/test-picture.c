@@ -132,7 +132,7 @@ static void drawing_is_shown_exactly(void **state) {
 		draw_pattern(&p->guest);
 		assert_true(recorder_wait(p->recorder, shows_pattern, &p->guest, SHOWN_MSEC));
 	}
-	assert_int_equal(p->mock.host.state->traps[TRAP_VRAM], 0);
+	assert_int_equal(device_host_state(&p->mock.host)->traps[TRAP_VRAM], 0);
 }
 
 static void small_change_has_small_damage(void **state) {
@@ -169,9 +169,9 @@ static void idle_guest_is_looked_at_rarely_and_seen_at_once(void **state) {
 	draw_pattern(&p->guest);
 	assert_true(recorder_wait(p->recorder, shows_pattern, &p->guest, SHOWN_MSEC));
 	recorder_run(p->recorder, 2000);
-	uint64_t looks = p->mock.host.state->looks;
+	uint64_t looks = device_host_live(&p->mock.host)->looks;
 	recorder_run(p->recorder, 1000);
-	assert_in_range(p->mock.host.state->looks - looks, 1, 10);
+	assert_in_range(device_host_live(&p->mock.host)->looks - looks, 1, 10);
 	bochs_fill(&p->guest, 0, 0, 1, 1, 0x123456);
 	assert_true(recorder_wait_commit(p->recorder, 1000));
 	assert_int_equal(recorder_pixel(p->recorder, 0, 0), 0x123456);
@@ -184,13 +184,13 @@ static void hidden_guest_is_looked_at_rarely(void **state) {
 	assert_true(recorder_wait(p->recorder, shows_pattern, &p->guest, SHOWN_MSEC));
 	recorder_set_visible(p->recorder, false);
 	recorder_run(p->recorder, 200);
-	uint64_t looks = p->mock.host.state->looks;
+	uint64_t looks = device_host_live(&p->mock.host)->looks;
 	for (uint32_t i = 0; i < 100; i++) {
 		bochs_fill(&p->guest, 0, 0, 100, 100, i);
 		bochs_hint(&p->guest);
 		recorder_run(p->recorder, 10);
 	}
-	assert_in_range(p->mock.host.state->looks - looks, 0, 4);
+	assert_in_range(device_host_live(&p->mock.host)->looks - looks, 0, 4);
 	recorder_set_visible(p->recorder, true);
 	assert_pixel(p, 50, 50, 99);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,7 +55,7 @@ static void qemu_message_sequence_is_served(void **state) {
 		assert_int_equal(vmm_dma_unmap(vmm, 0x100000, 0x3f00000), 0);
 		assert_int_equal(vmm_dma_map(vmm, 0x100000, 0x3f00000, 3, ram, 0x100000), 0);
 	}
-	assert_int_equal(mock->host.state->resets, 1);
+	assert_int_equal(device_host_state(&mock->host)->resets, 1);
 	close(ram);
 }
 
@@ -106,12 +107,13 @@ static void programmed_bars_are_in_the_state(void **state) {
 	struct mock *mock = *state;
 	struct bochs_guest guest;
 	assert_int_equal(bochs_start(&guest, &mock->vmm), 0);
-	const struct device_state *shown = mock->host.state;
+	const struct device_state *shown = device_host_state(&mock->host);
 	assert_int_equal(shown->bars[0].address, BOCHS_BAR0_ADDRESS);
 	assert_int_equal(shown->bars[0].size, 16 << 20);
 	assert_int_equal(shown->bars[2].address, BOCHS_BAR2_ADDRESS);
 	assert_int_equal(shown->bars[2].size, 4096);
 	assert_int_equal(vmm_reset(&mock->vmm), 0);
+	device_host_state(&mock->host);
 	assert_int_equal(shown->bars[0].address, 0);
 	bochs_finish(&guest);
 }
@@ -151,12 +153,12 @@ static void writes_to_vram_do_not_trap(void **state) {
 	assert_int_equal(bochs_start(&guest, &mock->vmm), 0);
 	assert_int_equal(bochs_set_mode(&guest, 1024, 768, 32), 0);
 	uint64_t before[TRAP_CLASS_COUNT];
-	memcpy(before, mock->host.state->traps, sizeof(before));
+	memcpy(before, device_host_state(&mock->host)->traps, sizeof(before));
 	for (uint32_t i = 0; i < 100; i++) {
 		bochs_fill(&guest, 0, 0, 1024, 768, i);
 	}
 	mock_assert_served(mock);
-	assert_memory_equal(before, mock->host.state->traps, sizeof(before));
+	assert_memory_equal(before, device_host_state(&mock->host)->traps, sizeof(before));
 	assert_int_equal(before[TRAP_VRAM], 0);
 	bochs_finish(&guest);
 }
@@ -164,7 +166,6 @@ static void writes_to_vram_do_not_trap(void **state) {
 static void traps_are_counted_by_class(void **state) {
 	struct mock *mock = *state;
 	struct vmm *vmm = &mock->vmm;
-	const volatile uint64_t *traps = mock->host.state->traps;
 	const struct {
 		uint32_t region;
 		uint64_t offset;
@@ -183,7 +184,7 @@ static void traps_are_counted_by_class(void **state) {
 		{VFU_REGION_BAR0, 0, false, 4, TRAP_VRAM},
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(accesses); i++) {
-		uint64_t before = traps[accesses[i].trap];
+		uint64_t before = device_host_state(&mock->host)->traps[accesses[i].trap];
 		uint8_t data[4] = {0xc1};
 		if (accesses[i].write) {
 			vmm_write(vmm, accesses[i].region, accesses[i].offset, data,
@@ -192,7 +193,7 @@ static void traps_are_counted_by_class(void **state) {
 			vmm_read(vmm, accesses[i].region, accesses[i].offset, data,
 				accesses[i].count);
 		}
-		if (traps[accesses[i].trap] != before + 1) {
+		if (device_host_state(&mock->host)->traps[accesses[i].trap] != before + 1) {
 			fail_msg("access %zu is not counted as %s", i,
 				trap_class_name(accesses[i].trap));
 		}
@@ -211,7 +212,7 @@ static void dispi_registers_keep_what_is_written(void **state) {
 	assert_int_equal(bochs_read(&guest, BOCHS_BPP), 32);
 	assert_int_equal(bochs_read(&guest, BOCHS_VIRT_WIDTH), 1024);
 	assert_true((bochs_read(&guest, BOCHS_ENABLE) & BOCHS_ENABLED) != 0);
-	assert_true(mock->host.state->traps[TRAP_MODE_SET] > 0);
+	assert_true(device_host_state(&mock->host)->traps[TRAP_MODE_SET] > 0);
 	bochs_finish(&guest);
 }
 
@@ -240,7 +241,7 @@ static void palette_is_in_the_state(void **state) {
 	struct bochs_guest guest;
 	assert_int_equal(bochs_start(&guest, &mock->vmm), 0);
 	assert_int_equal(bochs_set_palette(&guest, 7, 63, 32, 0), 0);
-	const uint8_t *entry = mock->host.state->dispi.palette[7];
+	const uint8_t *entry = device_host_state(&mock->host)->dispi.palette[7];
 	assert_true(entry[0] > entry[1] && entry[1] > entry[2]);
 	assert_int_equal(entry[2], 0);
 	bochs_finish(&guest);
@@ -251,9 +252,9 @@ static void reset_turns_the_display_off(void **state) {
 	struct bochs_guest guest;
 	assert_int_equal(bochs_start(&guest, &mock->vmm), 0);
 	assert_int_equal(bochs_set_mode(&guest, 800, 600, 32), 0);
-	uint64_t resets = mock->host.state->resets;
+	uint64_t resets = device_host_state(&mock->host)->resets;
 	assert_int_equal(vmm_reset(&mock->vmm), 0);
-	assert_int_equal(mock->host.state->resets, resets + 1);
+	assert_int_equal(device_host_state(&mock->host)->resets, resets + 1);
 	assert_int_equal(bochs_read(&guest, BOCHS_ENABLE) & BOCHS_ENABLED, 0);
 	assert_int_equal(vmm_read16(&mock->vmm, CONFIG, PCI_COMMAND), 0);
 	assert_int_equal(vmm_read32(&mock->vmm, CONFIG, PCI_BAR0), 0x8);
@@ -262,16 +263,19 @@ static void reset_turns_the_display_off(void **state) {
 
 static void state_says_who_wrote_it(void **state) {
 	struct mock *mock = *state;
-	const struct device_state *shown = mock->host.state;
-	assert_true(shown->magic == DEVICE_STATE_MAGIC);
-	assert_int_equal(shown->version, DEVICE_STATE_VERSION);
-	assert_int_equal(shown->size, sizeof(*shown));
+	const struct device_state *shown = device_host_state(&mock->host);
+	const struct device_state_file *file = mock->host.state_file;
+	assert_true(file->magic == DEVICE_STATE_MAGIC);
+	assert_int_equal(file->version, DEVICE_STATE_VERSION);
+	assert_int_equal(file->size, sizeof(*file));
 	assert_int_equal(shown->generation, 1);
 	assert_int_equal(shown->vmm_connected, 1);
 	uint64_t sessions = shown->vmm_sessions;
 	mock_reconnect(mock);
+	device_host_state(&mock->host);
 	assert_int_equal(shown->vmm_sessions, sessions + 1);
 	mock_disconnect(mock);
+	device_host_state(&mock->host);
 	assert_int_equal(shown->vmm_connected, 0);
 }
 
@@ -300,7 +304,7 @@ static void next_vmm_finds_no_maps_and_no_mode(void **state) {
 	assert_int_equal(bochs_set_mode(&guest, 800, 600, 32), 0);
 	bochs_finish(&guest);
 	mock_reconnect(mock);
-	assert_int_equal(mock->host.state->dma_maps, 0);
+	assert_int_equal(device_host_state(&mock->host)->dma_maps, 0);
 	assert_int_equal(vmm_read32(&mock->vmm, CONFIG, PCI_BAR0), 0x8);
 	assert_int_equal(bochs_start(&guest, &mock->vmm), 0);
 	assert_int_equal(bochs_set_mode(&guest, 640, 480, 32), 0);
@@ -343,7 +347,7 @@ static void write_without_reply_is_done(void **state) {
 
 static void device_ends_when_its_link_closes(void **state) {
 	struct mock *mock = *state;
-	mock->host.link = fd_close(mock->host.link);
+	shutdown(mock->host.link, SHUT_RDWR);
 	int status = process_wait(&mock->host.process, MOCK_PROMPT_MSEC);
 	assert_true(status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }

@@ -391,7 +391,7 @@ static void second_client_is_refused_and_the_first_unharmed(void **state) {
 		assert_second_refused(mock);
 		mock_assert_served(mock);
 	}
-	assert_int_equal(mock->host.state->vmm_connected, 1);
+	assert_int_equal(device_host_state(&mock->host)->vmm_connected, 1);
 }
 
 static void many_waiting_clients_do_not_disturb_the_first(void **state) {

@@ -110,6 +110,7 @@ static void keys_are_checked(void **state) {
 		{{LINK_KIND_IRQ, LINK_IRQ_INDEX_MAX, 0, 0}, false},
 		{{LINK_KIND_IRQ, 0, LINK_IRQ_VECTOR_MAX, 0}, false},
 		{{LINK_KIND_UNMASK, 0, 0, 0}, true},
+		{{LINK_KIND_UNMASK, 0, 1, 0}, false},
 		{{0, 0, 0, 0}, false},
 		{{LINK_KIND_UNMASK + 1, 0, 0, 0}, false},
 	};
@@ -122,6 +123,14 @@ static void keys_are_checked(void **state) {
 		assert_false(decodes(LINK_STORE, key, sizeof(*key), 2));
 		assert_false(decodes(LINK_DROP, key, sizeof(*key), 1));
 		assert_false(decodes(LINK_DROP, key, sizeof(*key) - 1, 0));
+	}
+}
+
+static void every_slot_has_one_valid_key(void **state) {
+	for (unsigned slot = 0; slot < LINK_SLOTS; slot++) {
+		struct link_key key = link_slot_key(slot);
+		assert_true(decodes(LINK_DROP, &key, sizeof(key), 0));
+		assert_int_equal(link_key_slot(&key), slot);
 	}
 }
 
@@ -167,7 +176,7 @@ static void an_adoption_arrives_whole_and_in_order(void **state) {
 	fd_close_many(fds, n);
 	assert_int_equal(link_receive(pair[1], &received, fds, &n), 1);
 	assert_int_equal(received.type, LINK_STORE);
-	assert_true(link_key_equal(&received.key, &store.key));
+	assert_memory_equal(&received.key, &store.key, sizeof(store.key));
 	assert_int_equal(n, 1);
 	fd_close_many(fds, n);
 	assert_int_equal(link_receive(pair[1], &received, fds, &n), 1);
@@ -183,6 +192,7 @@ int main(void) {
 		cmocka_unit_test(count_must_match_length),
 		cmocka_unit_test(setup_needs_its_descriptors_and_a_terminated_name),
 		cmocka_unit_test(keys_are_checked),
+		cmocka_unit_test(every_slot_has_one_valid_key),
 		cmocka_unit_test(beats_and_go_carry_nothing_else),
 		cmocka_unit_test(an_adoption_arrives_whole_and_in_order),
 	};

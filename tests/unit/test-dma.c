@@ -11,28 +11,40 @@
 
 #include <cmocka.h>
 
+#include "fd.h"
 #include "memfd.h"
 
 #define PAGE 4096
 #define RAM (16 * PAGE)
 
 static struct dma dma;
+static struct device_state_dma table;
+static struct keep keep;
 static int ram;
 
 static int set_up(void **state) {
 	ram = memfd_create_sealed("ram", RAM);
-	return ram < 0;
+	table.count = 0;
+	keep_init(&keep, -1);
+	return ram < 0 || dma_init(&dma, &table, &keep) < 0;
 }
 
 static int tear_down(void **state) {
 	dma_finish(&dma);
+	keep_finish(&keep);
 	close(ram);
 	return 0;
 }
 
 static int add_at(uint64_t address, uint64_t size, uint64_t offset, uint32_t flags, int fd) {
 	const struct vfio_user_dma_map map = {32, flags, offset, address, size};
-	return dma_add(&dma, &map, fd);
+	if (fd < 0) {
+		return dma_add(&dma, &map, NULL);
+	}
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	int result = dma_add(&dma, &map, &copy);
+	fd_close(copy);
+	return result;
 }
 
 static int add(uint64_t address, uint64_t size) {
@@ -99,7 +111,7 @@ static void overlapping_maps_are_refused(void **state) {
 	assert_int_equal(add(5 * PAGE, PAGE), -EEXIST);
 	assert_int_equal(add(3 * PAGE, PAGE), 0);
 	assert_int_equal(add(8 * PAGE, PAGE), 0);
-	assert_int_equal(dma.maps_len, 3);
+	assert_int_equal(table.count, 3);
 }
 
 static void the_last_page_can_be_mapped(void **state) {
@@ -116,7 +128,7 @@ static void a_file_smaller_than_its_map_is_refused(void **state) {
 	assert_int_equal(add(RAM, RAM + PAGE), -EINVAL);
 	assert_int_equal(add_at(RAM, RAM, PAGE, 3, ram), -EINVAL);
 	assert_int_equal(add_at(RAM, PAGE, RAM, 3, ram), -EINVAL);
-	assert_int_equal(dma.maps_len, 1);
+	assert_int_equal(table.count, 1);
 }
 
 static void files_that_can_shrink_are_refused(void **state) {
@@ -154,8 +166,8 @@ static void maps_stay_in_order_whatever_order_they_come_in(void **state) {
 	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
 		assert_int_equal(add_at(pages[i] * PAGE, PAGE, pages[i] * PAGE, 3, ram), 0);
 	}
-	for (size_t i = 1; i < dma.maps_len; i++) {
-		assert_true(dma.maps[i - 1].address < dma.maps[i].address);
+	for (size_t i = 1; i < table.count; i++) {
+		assert_true(table.maps[i - 1].address < table.maps[i].address);
 	}
 	assert_int_equal(dma_remove(&dma, 5 * PAGE, PAGE), 0);
 	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
@@ -173,6 +185,69 @@ static void the_number_of_maps_is_capped(void **state) {
 	assert_int_equal(add_at((uint64_t)DMA_MAPS_MAX * PAGE, PAGE, 0, 3, -1), 0);
 }
 
+static int kept_files(void) {
+	int n = 0;
+	for (uint32_t i = 0; i < DMA_FILES_MAX; i++) {
+		n += keep_get(&keep, (struct link_key){LINK_KIND_MEMORY, 0, i, 0}) >= 0;
+	}
+	return n;
+}
+
+static void a_file_is_kept_once_and_as_long_as_it_is_mapped(void **state) {
+	int other = memfd_create_sealed("other", RAM);
+	assert_int_equal(add(0, PAGE), 0);
+	assert_int_equal(add_at(PAGE, PAGE, PAGE, 3, ram), 0);
+	assert_int_equal(kept_files(), 1);
+	assert_int_equal(add_at(2 * PAGE, PAGE, 0, 3, other), 0);
+	assert_int_equal(kept_files(), 2);
+	assert_int_equal(dma_remove(&dma, 0, PAGE), 0);
+	assert_int_equal(kept_files(), 2);
+	assert_int_equal(dma_remove(&dma, PAGE, PAGE), 0);
+	assert_int_equal(kept_files(), 1);
+	dma_clear(&dma);
+	assert_int_equal(kept_files(), 0);
+	assert_int_equal(table.count, 0);
+	close(other);
+}
+
+static void the_number_of_files_is_capped(void **state) {
+	for (uint64_t i = 0; i <= DMA_FILES_MAX; i++) {
+		int fd = memfd_create_sealed("one of many", PAGE);
+		assert_int_equal(add_at(i * PAGE, PAGE, 0, 3, fd), i < DMA_FILES_MAX ? 0 : -ENOSPC);
+		close(fd);
+	}
+	assert_int_equal(add(0x1000000, PAGE), -ENOSPC);
+	assert_int_equal(dma_remove(&dma, 5 * PAGE, PAGE), 0);
+	assert_int_equal(add(0x1000000, PAGE), 0);
+}
+
+/* What a process finds that replaces one which died. */
+static void a_later_process_maps_the_same_memory(void **state) {
+	assert_int_equal(pwrite(ram, "guest", 5, 3 * PAGE), 5);
+	assert_int_equal(add_at(8 * PAGE, PAGE, 3 * PAGE, 3, ram), 0);
+	assert_int_equal(add_at(PAGE, PAGE, 0, 1, -1), 0);
+	dma_finish(&dma);
+	// Of a message that was never committed.
+	keep_put(&keep, (struct link_key){LINK_KIND_MEMORY, 0, 9, 0}, dup(ram));
+	assert_int_equal(dma_init(&dma, &table, &keep), 0);
+	assert_int_equal(kept_files(), 1);
+	const char *bytes = dma_resolve(&dma, 8 * PAGE, 5, DMA_READ);
+	assert_non_null(bytes);
+	assert_memory_equal(bytes, "guest", 5);
+	assert_null(dma_resolve(&dma, PAGE, 1, DMA_READ));
+	assert_int_equal(dma_remove(&dma, 8 * PAGE, PAGE), 0);
+	assert_int_equal(kept_files(), 0);
+}
+
+static void a_map_whose_file_is_lost_resolves_to_nothing(void **state) {
+	assert_int_equal(add(0, PAGE), 0);
+	dma_finish(&dma);
+	keep_clear(&keep, (struct link_key){LINK_KIND_MEMORY, 0, 0, 0});
+	assert_int_equal(dma_init(&dma, &table, &keep), 0);
+	assert_null(dma_resolve(&dma, 0, 1, DMA_READ));
+	assert_int_equal(dma_remove(&dma, 0, PAGE), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -188,6 +263,10 @@ int main(void) {
 		TEST(only_exact_maps_are_removed),
 		TEST(maps_stay_in_order_whatever_order_they_come_in),
 		TEST(the_number_of_maps_is_capped),
+		TEST(a_file_is_kept_once_and_as_long_as_it_is_mapped),
+		TEST(the_number_of_files_is_capped),
+		TEST(a_later_process_maps_the_same_memory),
+		TEST(a_map_whose_file_is_lost_resolves_to_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

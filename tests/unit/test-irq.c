@@ -14,17 +14,21 @@
 static sd_event *event;
 static struct irq irq;
 static struct device_state_irq state;
+static struct keep keep;
 
 static int power_on(void **unused) {
 	if (sd_event_new(&event) < 0) {
 		return -1;
 	}
-	irq_init(&irq, event, &state, true, 4);
+	state = (struct device_state_irq){0};
+	keep_init(&keep, -1);
+	irq_init(&irq, event, &state, &keep, true, 4);
 	return 0;
 }
 
 static int power_off(void **unused) {
 	irq_finish(&irq);
+	keep_finish(&keep);
 	event = sd_event_unref(event);
 	return 0;
 }
@@ -195,6 +199,36 @@ static void the_vmm_can_trigger_one_itself(void **unused) {
 	close(second);
 }
 
+/* What a process finds that replaces one which died. */
+static void a_later_process_goes_on(void **unused) {
+	int fds[2], first = watched(&fds[0]), second = watched(&fds[1]);
+	int intx_fd, intx = watched(&intx_fd), unmask_fd, unmask = watched(&unmask_fd);
+	assert_int_equal(set(MSIX, 0x24, 1, 2, fds, 2, NULL), 0);
+	assert_int_equal(set(INTX, 0x24, 0, 1, &intx_fd, 1, NULL), 0);
+	assert_int_equal(set(INTX, 0x14, 0, 1, &unmask_fd, 1, NULL), 0);
+	irq_set_level(&irq, true);
+	assert_int_equal(count(intx), 1);
+	irq_finish(&irq);
+	// Of a message that was never committed.
+	keep_put(&keep, (struct link_key){LINK_KIND_IRQ, MSIX, 3, 0}, dup(first));
+	irq_init(&irq, event, &state, &keep, true, 4);
+	assert_int_equal(state.msix_enabled, 2);
+	assert_int_equal(state.intx_enabled, 1);
+	for (uint32_t vector = 0; vector < 4; vector++) {
+		irq_raise(&irq, vector);
+	}
+	assert_int_equal(count(first), 1);
+	assert_int_equal(count(second), 1);
+	const uint64_t one = 1;
+	assert_int_equal(write(unmask, &one, sizeof(one)), sizeof(one));
+	assert_true(sd_event_run(event, 1000000) > 0);
+	assert_int_equal(count(intx), 1);
+	const int all[] = {first, second, intx, unmask};
+	for (size_t i = 0; i < 4; i++) {
+		close(all[i]);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, power_on, power_off)
 
 int main(void) {
@@ -208,6 +242,7 @@ int main(void) {
 		TEST(intx_masks_itself_until_unmasked),
 		TEST(an_eventfd_unmasks_intx),
 		TEST(the_vmm_can_trigger_one_itself),
+		TEST(a_later_process_goes_on),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

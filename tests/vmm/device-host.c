@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -44,7 +46,8 @@ static int make_link_ends(struct device_host *host) {
 		bind(host->link_listener, (struct sockaddr *)&address, sizeof(address.sun_family)) <
 			0 ||
 		listen(host->link_listener, 1) < 0 ||
-		pipe2(host->replies, O_CLOEXEC | O_NONBLOCK) < 0) {
+		pipe2(host->replies, O_CLOEXEC | O_NONBLOCK) < 0 ||
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, host->messages) < 0) {
 		return -errno;
 	}
 	return 0;
@@ -60,30 +63,29 @@ static int make_memory(struct device_host *host) {
 		mmap(NULL, host->slice_size, PROT_READ | PROT_WRITE, MAP_SHARED, host->slice_fd, 0);
 	host->slice = slice != MAP_FAILED ? slice : NULL;
 	void *state = mmap(NULL, DEVICE_STATE_SIZE, PROT_READ, MAP_SHARED, host->state_fd, 0);
-	host->state = state != MAP_FAILED ? state : NULL;
-	return host->slice == NULL || host->state == NULL ? -ENOMEM : 0;
+	host->state_file = state != MAP_FAILED ? state : NULL;
+	return host->slice == NULL || host->state_file == NULL ? -ENOMEM : 0;
 }
 
-static int send_setup(struct device_host *host, const struct device_options *options) {
-	struct link_message message = {
-		.type = LINK_SETUP,
-		.setup =
-			{
-				.version = LINK_VERSION,
-				.personality = LINK_PERSONALITY_BOCHS,
-				.guest = options->guest != 0 ? options->guest : 1,
-				.prefer_width = options->width != 0 ? options->width : 1024,
-				.prefer_height = options->height != 0 ? options->height : 768,
-				.refresh = 60000,
-				.slice_size = host->slice_size,
-				.aperture_size = options->aperture_size != 0
-					? options->aperture_size
-					: host->slice_size,
-				.slice_base = 0x100000000,
-			},
+static void make_setup(struct device_host *host, const struct device_options *options) {
+	host->setup = (struct link_setup){
+		.version = LINK_VERSION,
+		.personality = LINK_PERSONALITY_BOCHS,
+		.guest = options->guest != 0 ? options->guest : 1,
+		.prefer_width = options->width != 0 ? options->width : 1024,
+		.prefer_height = options->height != 0 ? options->height : 768,
+		.refresh = 60000,
+		.slice_size = host->slice_size,
+		.aperture_size =
+			options->aperture_size != 0 ? options->aperture_size : host->slice_size,
+		.slice_base = 0x100000000,
 	};
-	snprintf(message.setup.name, sizeof(message.setup.name), "%s",
+	snprintf(host->setup.name, sizeof(host->setup.name), "%s",
 		options->name != NULL ? options->name : "test");
+}
+
+static int send_setup(struct device_host *host) {
+	struct link_message message = {.type = LINK_SETUP, .setup = host->setup};
 	const int fds[LINK_FDS] = {
 		[LINK_FD_LISTENER] = host->listener,
 		[LINK_FD_SLICE] = host->slice_fd,
@@ -93,8 +95,71 @@ static int send_setup(struct device_host *host, const struct device_options *opt
 		[LINK_FD_LINKS] = host->link_listener,
 	};
 	int error = link_send(host->link, &message, fds, LINK_FDS);
+	if (error == 0) {
+		error = keeper_send(&host->keeper, host->link);
+	}
 	message.type = LINK_GO;
 	return error < 0 ? error : link_send(host->link, &message, NULL, 0);
+}
+
+static void take_message(struct device_host *host, const struct link_message *message, int *fds) {
+	if (message->type == LINK_STORE) {
+		keeper_store(&host->keeper, &message->key, fds[0]);
+	} else if (message->type == LINK_DROP) {
+		keeper_drop(&host->keeper, &message->key);
+	} else {
+		link_send(host->messages[1], message, NULL, 0);
+	}
+}
+
+/* Until the link's end: the device's death, or device_host_stop(). */
+static void *read_link(void *data) {
+	struct device_host *host = data;
+	struct pollfd link = {.fd = host->link, .events = POLLIN};
+	for (;;) {
+		struct link_message message;
+		int fds[FD_MAX];
+		size_t n = 0;
+		poll(&link, 1, -1);
+		int result = link_receive(host->link, &message, fds, &n);
+		if (result == 1) {
+			take_message(host, &message, fds);
+		} else if (result != -EAGAIN && result != -EINTR) {
+			return NULL;
+		}
+	}
+}
+
+static void stop_reading(struct device_host *host) {
+	if (host->reading) {
+		pthread_join(host->reader, NULL);
+		host->reading = false;
+	}
+	host->link = fd_close(host->link);
+}
+
+/* Starts the program on a new link. */
+static int start_device(struct device_host *host) {
+	int pair[2], log = host->process.log;
+	int error = keeper_pair(pair);
+	if (error < 0) {
+		return error;
+	}
+	host->link = pair[0];
+	// The leak check at the end of a sanitized device needs what no sandbox allows.
+	bool sandbox = getenv("MULLION_SANITIZED") == NULL;
+	char *argv[] = {"mullion-device", sandbox ? NULL : "--no-sandbox", NULL};
+	error = process_start(&host->process, argv, &pair[1], 1, NULL);
+	close(pair[1]);
+	fd_close(log);
+	if (error == 0) {
+		error = send_setup(host);
+	}
+	if (error == 0) {
+		error = -pthread_create(&host->reader, NULL, read_link, host);
+		host->reading = error == 0;
+	}
+	return error;
 }
 
 int device_host_start(struct device_host *host, const struct device_options *options) {
@@ -105,16 +170,14 @@ int device_host_start(struct device_host *host, const struct device_options *opt
 		.listener = -1,
 		.link_listener = -1,
 		.replies = {-1, -1},
+		.messages = {-1, -1},
 		.slice_fd = -1,
 		.state_fd = -1,
 	};
+	keeper_init(&host->keeper);
 	options = options != NULL ? options : &defaults;
 	host->slice_size = options->slice_size != 0 ? options->slice_size : 16 * MIB;
-	int pair[2];
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-		return -errno;
-	}
-	host->link = pair[0];
+	make_setup(host, options);
 	int error = listen_at(host);
 	if (error == 0) {
 		error = make_memory(host);
@@ -122,14 +185,27 @@ int device_host_start(struct device_host *host, const struct device_options *opt
 	if (error == 0) {
 		error = make_link_ends(host);
 	}
-	if (error == 0) {
-		// The leak check at the end of a sanitized device needs what no sandbox allows.
-		bool sandbox = getenv("MULLION_SANITIZED") == NULL;
-		char *argv[] = {"mullion-device", sandbox ? NULL : "--no-sandbox", NULL};
-		error = process_start(&host->process, argv, &pair[1], 1, NULL);
+	return error == 0 ? start_device(host) : error;
+}
+
+int device_host_replace(struct device_host *host) {
+	kill(host->process.pid, SIGKILL);
+	int status;
+	while (waitpid(host->process.pid, &status, 0) < 0 && errno == EINTR) {
 	}
-	close(pair[1]);
-	return error == 0 ? send_setup(host, options) : error;
+	stop_reading(host);
+	return start_device(host);
+}
+
+const struct device_state *device_host_state(struct device_host *host) {
+	if (!device_state_read(host->state_file, &host->view)) {
+		host->view = (struct device_state_view){0};
+	}
+	return &host->view.state;
+}
+
+const volatile struct device_state_live *device_host_live(const struct device_host *host) {
+	return &host->state_file->live;
 }
 
 int device_host_stop(struct device_host *host) {
@@ -138,11 +214,13 @@ int device_host_stop(struct device_host *host) {
 		munmap(host->slice, host->slice_size);
 		host->slice = NULL;
 	}
-	if (host->state != NULL) {
-		munmap((void *)host->state, DEVICE_STATE_SIZE);
-		host->state = NULL;
+	if (host->state_file != NULL) {
+		munmap((void *)host->state_file, DEVICE_STATE_SIZE);
+		host->state_file = NULL;
 	}
-	host->link = fd_close(host->link);
+	stop_reading(host);
+	keeper_clear(&host->keeper);
+	fd_close_many(host->messages, 2);
 	host->slice_fd = fd_close(host->slice_fd);
 	host->state_fd = fd_close(host->state_fd);
 	if (host->listener >= 0) {
@@ -160,14 +238,14 @@ int device_host_display(struct device_host *host, int fd) {
 }
 
 int device_host_receive(struct device_host *host, struct link_message *ret, int timeout_msec) {
-	struct pollfd poll_fd = {.fd = host->link, .events = POLLIN};
+	struct pollfd poll_fd = {.fd = host->messages[0], .events = POLLIN};
 	int ready = poll(&poll_fd, 1, timeout_msec);
 	if (ready <= 0) {
 		return ready == 0 ? -ETIMEDOUT : -errno;
 	}
 	int fds[FD_MAX];
 	size_t n = 0;
-	int result = link_receive(host->link, ret, fds, &n);
+	int result = link_receive(host->messages[0], ret, fds, &n);
 	if (result > 0) {
 		fd_close_many(fds, n);
 	}

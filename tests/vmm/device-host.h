@@ -3,8 +3,11 @@
 
 #include <stdint.h>
 
+#include <pthread.h>
+
 #include "device-link.h"
 #include "device-state.h"
+#include "keeper.h"
 #include "process.h"
 
 /*
@@ -23,6 +26,7 @@ struct device_options {
 
 struct device_host {
 	struct process process;
+	struct link_setup setup;
 	int link;          // owned: mulliond's end
 	int listener;      // owned
 	int link_listener; // owned
@@ -31,8 +35,15 @@ struct device_host {
 	int state_fd;      // owned
 	uint8_t *slice;
 	uint64_t slice_size;
-	const struct device_state *state;
-	char path[108]; // of the vfio-user socket
+	const struct device_state_file *state_file;
+	struct device_state_view view; // of device_host_state()
+
+	// What comes up the link is read by a thread, as mulliond reads it at once.
+	pthread_t reader;
+	bool reading;
+	struct keeper keeper; // the reader's, while it runs
+	int messages[2];      // owned: a socketpair, from the reader to device_host_receive()
+	char path[108];       // of the vfio-user socket
 };
 
 /* Starts a device; options may be NULL. Returns 0 or -errno. device_host_stop() undoes
@@ -41,6 +52,18 @@ int device_host_start(struct device_host *host, const struct device_options *opt
 
 /* Ends the device; returns its wait status, or -errno where it never started. */
 int device_host_stop(struct device_host *host);
+
+/*
+ * Ends the device by SIGKILL, as a crash does, and starts another in its place with all that
+ * was kept, as mulliond does. Returns 0 or -errno.
+ */
+int device_host_replace(struct device_host *host);
+
+/* The state in force, in a place that each call fills anew. All zero while the device has made none. */
+const struct device_state *device_host_state(struct device_host *host);
+
+/* What changes without a message: counters and marks, always as they are now. */
+const volatile struct device_state_live *device_host_live(const struct device_host *host);
 
 /* Gives the device a connected Wayland socket, which stays the caller's. */
 int device_host_display(struct device_host *host, int fd);

@@ -1,0 +1,95 @@
+#include "keep.h"
+
+#include <errno.h>
+
+#include "fd.h"
+
+void keep_init(struct keep *keep, int link) {
+	keep->link = link;
+	keep->untold = 0;
+	for (unsigned slot = 0; slot < LINK_SLOTS; slot++) {
+		keep->fds[slot] = -1;
+		keep->told[slot] = true;
+	}
+}
+
+void keep_finish(struct keep *keep) {
+	fd_close_many(keep->fds, LINK_SLOTS);
+	keep->link = -1;
+}
+
+static void set_told(struct keep *keep, unsigned slot, bool told) {
+	if (keep->told[slot] != told) {
+		keep->told[slot] = told;
+		keep->untold += told ? -1u : 1;
+	}
+}
+
+void keep_set_link(struct keep *keep, int link) {
+	keep->link = link;
+	for (unsigned slot = 0; slot < LINK_SLOTS; slot++) {
+		set_told(keep, slot, link < 0 || keep->fds[slot] < 0);
+	}
+}
+
+int keep_get(const struct keep *keep, struct link_key key) {
+	return keep->fds[link_key_slot(&key)];
+}
+
+void keep_put(struct keep *keep, struct link_key key, int fd) {
+	unsigned slot = link_key_slot(&key);
+	fd_close(keep->fds[slot]);
+	keep->fds[slot] = fd;
+	set_told(keep, slot, keep->link < 0);
+}
+
+void keep_restore(struct keep *keep, struct link_key key, int fd) {
+	unsigned slot = link_key_slot(&key);
+	fd_close(keep->fds[slot]);
+	keep->fds[slot] = fd;
+	set_told(keep, slot, true);
+}
+
+void keep_clear(struct keep *keep, struct link_key key) {
+	if (keep_get(keep, key) >= 0) {
+		keep_put(keep, key, -1);
+	}
+}
+
+static int tell(struct keep *keep, unsigned slot) {
+	bool stored = keep->fds[slot] >= 0;
+	const struct link_message message = {
+		.type = stored ? LINK_STORE : LINK_DROP,
+		.key = link_slot_key(slot),
+	};
+	int error;
+	do {
+		error = link_send(keep->link, &message, &keep->fds[slot], stored ? 1 : 0);
+	} while (error == -EINTR);
+	if (error < 0 && error != -EAGAIN) {
+		keep_set_link(keep, -1);
+		return 0;
+	}
+	if (error == 0) {
+		set_told(keep, slot, true);
+	}
+	return error;
+}
+
+static int tell_all(struct keep *keep, bool stores) {
+	int error = 0;
+	for (unsigned slot = 0; slot < LINK_SLOTS && keep->untold > 0 && error == 0; slot++) {
+		if (!keep->told[slot] && (keep->fds[slot] >= 0) == stores) {
+			error = tell(keep, slot);
+		}
+	}
+	return error;
+}
+
+int keep_tell_stores(struct keep *keep) {
+	return tell_all(keep, true);
+}
+
+int keep_tell_drops(struct keep *keep) {
+	return tell_all(keep, false);
+}
