@@ -103,7 +103,10 @@ static void step(struct rig *rig, struct fuzz_input *input) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	struct fuzz_input input = {data, size};
 	struct rig rig;
-	rig_init(&rig, NULL);
+	// In memory of its own size.
+	struct device_state *state = calloc(1, sizeof(*state));
+	FUZZ_CHECK(state != NULL);
+	rig_init(&rig, state);
 	uint8_t edid[EDID_SIZE];
 	memcpy(edid, rig.bochs.edid, sizeof(edid));
 	check_edid(edid);
@@ -115,5 +118,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	check_palette(&rig);
 	FUZZ_CHECK(memcmp(edid, rig.bochs.edid, sizeof(edid)) == 0);
 	rig_finish(&rig);
+	free(state);
 	return 0;
 }

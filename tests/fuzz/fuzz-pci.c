@@ -167,16 +167,20 @@ static void run(struct pci_function *pci, struct fuzz_input input) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	struct fuzz_input input = {data, size};
 	struct rig rig;
-	rig_init(&rig, NULL);
+	// In memory of its own size.
+	struct device_state *state = calloc(1, sizeof(*state));
+	FUZZ_CHECK(state != NULL);
+	rig_init(&rig, state);
 	if (fuzz_u8(&input) % 2 == 0) {
 		run(&rig.pci, input);
 	} else {
-		struct device_state *state = calloc(1, sizeof(*state));
+		struct device_state *other = calloc(1, sizeof(*other));
 		struct pci_function pci;
-		FUZZ_CHECK(state != NULL && pci_init(&pci, &rich, state));
+		FUZZ_CHECK(other != NULL && pci_init(&pci, &rich, other));
 		run(&pci, input);
-		free(state);
+		free(other);
 	}
 	rig_finish(&rig);
+	free(state);
 	return 0;
 }

@@ -8,8 +8,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "device-link.h"
+#include "device-store.h"
 #include "dma.h"
 #include "fd.h"
+#include "keep.h"
 #include "memfd.h"
 #include "rig.h"
 #include "vfio-user-server.h"
@@ -17,33 +20,45 @@
 /*
  * The whole server in process, with the bochs display behind it. The input is what a
  * client does: it sends whole messages or loose bytes, with descriptors of many kinds,
- * reads its replies or does not, comes twice, goes and comes again. Between any two steps
- * the server may be replaced, and the client must not notice.
+ * reads its replies or does not, comes twice, goes and comes again. Meanwhile the server's
+ * process may be replaced by another, and the test, in the place of mulliond, keeps what
+ * the next one needs.
  */
 
 #define MESSAGE_MAX 1024 // bytes of one step: libFuzzer's inputs are small
 #define FDS_SENT_MAX (FD_MAX + 4)
 #define STEPS_MAX 256
 
-struct session {
-	struct rig rig;
-	sd_event *event;
-	struct device_store store; // in plain memory
-	struct keep keep;
-	int listener, replies[2];
-	struct irq irq;
-	struct vfio_user_server *server;
+/* What lives as long as the guest. */
+struct host {
+	int state, listener, replies[2];
+	int link;             // mulliond's end
+	int kept[LINK_SLOTS]; // what devices have stored
 	struct sockaddr_un address;
 	socklen_t address_size;
-	int client; // -1 when closed
-	unsigned resets, comings, goings;
+};
+
+struct session {
+	struct host host;
+
+	// One process.
+	struct rig rig;
+	sd_event *event;
+	int link;
+	struct device_store store;
+	struct keep keep;
+	struct irq irq;
+	struct vfio_user_server *server;
+	bool connected;
+
+	int client;                     // -1 when closed
 	struct vfio_user_header header; // of the reply that is being read
 	size_t header_size, body_left;
 };
 
 static unsigned open_descriptors(void) {
 	unsigned n = 0;
-	for (int fd = 0; fd < 128; fd++) {
+	for (int fd = 0; fd < 512; fd++) {
 		n += fcntl(fd, F_GETFD) >= 0;
 	}
 	return n;
@@ -51,15 +66,13 @@ static unsigned open_descriptors(void) {
 
 static void handle_reset(void *data) {
 	struct session *session = data;
-	session->resets++;
 	bochs_reset(&session->rig.bochs);
 }
 
 static void handle_connected(void *data, bool connected) {
 	struct session *session = data;
-	session->comings += connected;
-	session->goings += !connected;
-	FUZZ_CHECK(session->goings <= session->comings);
+	FUZZ_CHECK(session->connected != connected);
+	session->connected = connected;
 }
 
 static const struct vfio_user_server_ops ops = {
@@ -67,11 +80,78 @@ static const struct vfio_user_server_ops ops = {
 	.connected = handle_connected,
 };
 
-static void serve(struct session *session) {
+/* mulliond: takes what the device gives it to keep, and forgets what it drops. */
+static void keep_for_device(struct host *host) {
+	struct link_message message;
+	int fds[FD_MAX];
+	size_t n;
+	int result;
+	while ((result = link_receive(host->link, &message, fds, &n)) == 1) {
+		FUZZ_CHECK(message.type == LINK_STORE || message.type == LINK_DROP);
+		int *kept = &host->kept[link_key_slot(&message.key)];
+		FUZZ_CHECK(message.type == LINK_STORE || *kept >= 0);
+		fd_close(*kept);
+		*kept = message.type == LINK_STORE ? fds[0] : -1;
+	}
+	FUZZ_CHECK(result == -EAGAIN || result == 0);
+}
+
+static void start_host(struct host *host) {
+	// One for all inputs: making it anew takes longer than most of them.
+	static int state = -1;
+	if (state < 0) {
+		FUZZ_CHECK((state = memfd_create_sealed("state", DEVICE_STATE_SIZE)) >= 0);
+	}
+	static const uint8_t zero[DEVICE_STATE_SIZE];
+	FUZZ_CHECK(pwrite(state, zero, sizeof(zero), 0) == sizeof(zero));
+	host->state = state;
+	host->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	host->address.sun_family = AF_UNIX;
+	// An abstract name of the kernel's own choice.
+	FUZZ_CHECK(
+		bind(host->listener, (struct sockaddr *)&host->address, sizeof(sa_family_t)) == 0);
+	host->address_size = sizeof(host->address);
+	FUZZ_CHECK(getsockname(host->listener, (struct sockaddr *)&host->address,
+			   &host->address_size) == 0);
+	FUZZ_CHECK(listen(host->listener, 4) == 0);
+	FUZZ_CHECK(pipe2(host->replies, O_CLOEXEC | O_NONBLOCK) == 0);
+	FUZZ_CHECK(fcntl(host->replies[1], F_SETPIPE_SZ, LINK_REPLIES_SIZE) >= 0);
+	for (unsigned slot = 0; slot < LINK_SLOTS; slot++) {
+		host->kept[slot] = -1;
+	}
+}
+
+static void stop_host(struct host *host) {
+	fd_close(host->listener);
+	fd_close_many(host->replies, 2);
+}
+
+static void start_process(struct session *session) {
+	struct host *host = &session->host;
+	int link[2];
+	bool is_new;
+	FUZZ_CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, link) == 0);
+	host->link = link[0];
+	session->link = link[1];
+	FUZZ_CHECK(sd_event_new(&session->event) >= 0);
+	FUZZ_CHECK(device_store_open(&session->store, host->state, &is_new) == 0);
+	keep_init(&session->keep, session->link);
+	for (unsigned slot = 0; slot < LINK_SLOTS; slot++) {
+		if (host->kept[slot] >= 0) {
+			keep_restore(&session->keep, link_slot_key(slot), dup(host->kept[slot]));
+		}
+	}
+	struct device_state *state = &session->store.work->state;
+	if (is_new) {
+		rig_init(&session->rig, state);
+	} else {
+		rig_take_over(&session->rig, state);
+	}
+	irq_init(&session->irq, session->event, &state->irq, &session->keep, true, 4);
 	const struct vfio_user_server_setup setup = {
 		.event = session->event,
-		.listen_fd = session->listener,
-		.replies = {session->replies[0], session->replies[1]},
+		.listen_fd = host->listener,
+		.replies = {host->replies[0], host->replies[1]},
 		.pci = &session->rig.pci,
 		.irq = &session->irq,
 		.store = &session->store,
@@ -79,46 +159,34 @@ static void serve(struct session *session) {
 		.ops = &ops,
 		.data = session,
 	};
-	irq_init(&session->irq, session->event, &session->rig.state->irq, &session->keep, true, 4);
 	FUZZ_CHECK(vfio_user_server_create(&session->server, &setup) == 0);
 }
 
-/* Another process goes on from what was committed. */
-static void replace(struct session *session) {
-	bool connected = session->rig.state->vmm_connected != 0;
+/* Without any farewell, as a process that is killed. */
+static void end_process(struct session *session) {
 	vfio_user_server_destroy(session->server);
 	irq_finish(&session->irq);
-	*session->store.work = session->store.file->slots[session->store.file->commit % 2];
-	// It comes again for those who are told.
-	session->goings += connected;
-	serve(session);
-}
-
-static void start(struct session *session) {
-	FUZZ_CHECK(sd_event_new(&session->event) >= 0);
-	keep_init(&session->keep, -1);
-	FUZZ_CHECK(pipe2(session->replies, O_CLOEXEC | O_NONBLOCK) == 0);
-	int listening = session->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	session->address.sun_family = AF_UNIX;
-	// An abstract name of the kernel's own choice.
-	FUZZ_CHECK(bind(listening, (struct sockaddr *)&session->address, sizeof(sa_family_t)) == 0);
-	session->address_size = sizeof(session->address);
-	FUZZ_CHECK(getsockname(listening, (struct sockaddr *)&session->address,
-			   &session->address_size) == 0);
-	FUZZ_CHECK(listen(listening, 4) == 0);
-	session->client = -1;
-	serve(session);
+	keep_finish(&session->keep);
+	device_store_close(&session->store);
+	sd_event_unref(session->event);
+	fd_close(session->link);
+	keep_for_device(&session->host);
+	fd_close(session->host.link);
+	session->connected = false;
 }
 
 static void run(struct session *session) {
 	for (unsigned i = 0; i < 64 && sd_event_run(session->event, 0) > 0; i++) {
+		keep_for_device(&session->host);
+		vfio_user_server_tell(session->server);
 	}
 }
 
 static int come(struct session *session) {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	FUZZ_CHECK(fd >= 0);
-	if (connect(fd, (struct sockaddr *)&session->address, session->address_size) < 0) {
+	if (connect(fd, (struct sockaddr *)&session->host.address, session->host.address_size) <
+		0) {
 		return fd_close(fd);
 	}
 	return fd;
@@ -298,6 +366,11 @@ static void second_client(struct session *session) {
 	run(session);
 }
 
+static void replace_process(struct session *session) {
+	end_process(session);
+	start_process(session);
+}
+
 static void step(struct session *session, struct fuzz_input *input) {
 	if (session->client < 0) {
 		session->client = come(session);
@@ -326,9 +399,12 @@ static void step(struct session *session, struct fuzz_input *input) {
 		fuzz_take(input, session->rig.slice.map, 64);
 		break;
 	}
+	if ((what & 0x20) != 0) {
+		replace_process(session); // what was sent is still in the socket
+	}
 	run(session);
 	if ((what & 0x40) != 0) {
-		replace(session);
+		replace_process(session);
 		run(session);
 	}
 	if ((what & 0x80) == 0 && session->client >= 0) {
@@ -345,42 +421,34 @@ static bool all_zero(const void *bytes, size_t size) {
 	return size == 0;
 }
 
-/* When its client has gone the function is as at power-on. */
+/* When its client has gone the function is as at power-on, and nothing is kept for it. */
 static void check_power_on(struct session *session) {
 	const struct device_state *state = session->rig.state;
 	FUZZ_CHECK(state->vmm_connected == 0 && state->dma_maps == 0);
 	FUZZ_CHECK(all_zero(&state->irq, sizeof(state->irq)));
-	for (unsigned slot = 0; slot < LINK_SLOTS; slot++) {
-		FUZZ_CHECK(session->keep.fds[slot] == -1);
-	}
-	FUZZ_CHECK(session->comings == session->goings);
+	FUZZ_CHECK(!session->connected);
 	FUZZ_CHECK(memcmp(state->pci_config, session->rig.pci.initial, PCI_CONFIG_SIZE) == 0);
 	FUZZ_CHECK(dma_resolve(vfio_user_server_dma(session->server), 0, 1, DMA_READ) == NULL);
+	for (unsigned slot = 0; slot < LINK_SLOTS; slot++) {
+		FUZZ_CHECK(session->host.kept[slot] == -1);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	struct fuzz_input input = {data, size};
-	struct session session = {0};
-	session.store.file = calloc(1, sizeof(*session.store.file));
-	session.store.work = calloc(1, sizeof(*session.store.work));
-	FUZZ_CHECK(session.store.file != NULL && session.store.work != NULL);
-	rig_init(&session.rig, &session.store.work->state);
+	struct session session = {.client = -1};
+	rig_prepare();
+	start_host(&session.host);
 	unsigned before = open_descriptors();
-	start(&session);
+	start_process(&session);
 	for (unsigned i = 0; i < STEPS_MAX && input.size > 0; i++) {
 		step(&session, &input);
 	}
 	leave(&session);
 	check_power_on(&session);
-	vfio_user_server_destroy(session.server);
-	irq_finish(&session.irq);
-	keep_finish(&session.keep);
-	fd_close(session.listener);
-	fd_close_many(session.replies, 2);
-	sd_event_unref(session.event);
 	rig_finish(&session.rig);
-	free(session.store.file);
-	free(session.store.work);
+	end_process(&session);
 	FUZZ_CHECK(open_descriptors() == before);
+	stop_host(&session.host);
 	return 0;
 }

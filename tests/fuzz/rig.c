@@ -22,7 +22,10 @@ static const struct bochs_ops ops = {
 static struct slice the_slice;
 static uint8_t heap[RIG_LIMIT - RIG_APERTURE];
 
-static void make_slice(void) {
+void rig_prepare(void) {
+	if (the_slice.map != NULL) {
+		return;
+	}
 	int fd = memfd_create_sealed("slice", RIG_LIMIT);
 	FUZZ_CHECK(fd >= 0);
 	FUZZ_CHECK(slice_init(&the_slice, fd, 0, RIG_LIMIT, RIG_APERTURE) == 0);
@@ -32,15 +35,15 @@ static void make_slice(void) {
 
 void rig_init(struct rig *rig, struct device_state *state) {
 	log_init("fuzz", NULL, LOG_LEVEL_ERROR);
-	if (the_slice.map == NULL) {
-		make_slice();
-	}
+	rig_prepare();
 	memset(the_slice.map, 0, RIG_APERTURE);
 	*rig = (struct rig){.slice = the_slice};
-	rig->own = state == NULL ? calloc(1, sizeof(*rig->own)) : NULL;
-	rig->state = state == NULL ? rig->own : state;
-	FUZZ_CHECK(rig->state != NULL);
-	dispi_reset(&rig->state->dispi);
+	dispi_reset(&state->dispi);
+	rig_take_over(rig, state);
+}
+
+void rig_take_over(struct rig *rig, struct device_state *state) {
+	rig->state = state;
 	const struct link_setup mode = {
 		.prefer_width = 1024, .prefer_height = 768, .refresh = 60000};
 	bochs_init(&rig->bochs, rig->state, &rig->slice, &mode, &ops, rig);
@@ -68,5 +71,4 @@ void rig_check_scanout(struct rig *rig) {
 void rig_finish(struct rig *rig) {
 	rig_check_scanout(rig);
 	FUZZ_CHECK(memcmp(rig->slice.map + RIG_APERTURE, heap, sizeof(heap)) == 0);
-	free(rig->own);
 }

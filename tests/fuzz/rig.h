@@ -19,14 +19,19 @@
 struct rig {
 	struct slice slice;         // of all inputs: borrowed
 	struct device_state *state; // borrowed
-	struct device_state *own;   // owned, in memory of its own size; NULL: another one's
 	struct bochs bochs;
 	struct pci_function pci;
 	unsigned modes, drawn; // calls of the bochs' ops
 };
 
-/* At power-on, with a black aperture. state is zero, and borrowed; NULL: its own. */
+/* Makes what all inputs share; rig_init() does it otherwise. */
+void rig_prepare(void);
+
+/* A black aperture; state is zero, or one that an earlier process has left. */
 void rig_init(struct rig *rig, struct device_state *state);
+
+/* Another process on the same aperture. */
+void rig_take_over(struct rig *rig, struct device_state *state);
 
 /* Also checks what must hold whatever a guest has done. */
 void rig_finish(struct rig *rig);
