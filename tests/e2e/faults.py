@@ -4,15 +4,17 @@ import contextlib
 import mmap
 import os
 import random
+import re
 import signal
 import statistics
 import struct
 import subprocess
 import time
 
-from session import TESTS, Session, memfds, processes, program
+from session import TESTS, Session, memfds
 from tap import check, same, wait_until
 
+BOOT_SECONDS = 120
 SETTLE = 10 # seconds in which everything has to be as before
 MEMORY_GROWTH = 6 << 10 # KiB of anonymous memory
 LASTING = ("x", "y", "width", "height", "stack", "focused", "fullscreen")
@@ -46,41 +48,73 @@ def stopped(*pids):
         os.kill(pid, signal.SIGCONT)
 
 
-class Mock:
-  """An external guest's VMM and guest in one, animated; see tests/vmm/animate.h."""
+class Guest:
+  """A guest that draws the moving picture, and notices what a guest can notice."""
+
+  def __init__(self, session, name, number, size, rate, patience):
+    self.session, self.name, self.number = session, name, number
+    self.size, self.rate = size, rate # pixels, frames a second
+    self.patience = patience # seconds that it may stand still while others suffer
+
+  def look(self, area=None):
+    """Looks at a picture of it, or at its area of one of the session: "whole", "torn",
+    "blank" or what is wrong."""
+    before = self.drawn()
+    file = self.session.shot(None if area else self.name, f"look-{self.name}")
+    frames = (max(0, before - 10 * self.rate), self.drawn() + 2)
+    size = self.session.picture("size", file)[1]
+    if not area and size != "{}x{}".format(*self.size):
+      return f"wrong: its size is {size}"
+    yes, answer = self.session.picture("moving", file, self.number, *frames, *(area or ()))
+    if answer.startswith("wrong") and self.session.picture("plain", file, *(area or ()))[0]:
+      return "blank"
+    return "whole" if yes else answer
+
+
+class Mock(Guest):
+  """An external guest's VMM and guest in one; see tests/vmm/animate.h."""
   FIELDS = struct.Struct("=QQQQQ")
 
-  def __init__(self, session, name, number, width, height, rate):
-    self.session, self.name, self.number = session, name, number
-    self.size, self.rate = (width, height), rate
+  def __init__(self, session, name, number, size, rate):
+    super().__init__(session, name, number, size, rate, 3)
     self.process = self.status = None
-    self.error_file = session.path(f"{name}.mock.log")
+    self.log = session.path(f"{name}.mock.log")
 
   def start(self):
+    if self.session.guest(self.name)["state"] == "off":
+      self.session.do("start", self.name)
     file = self.session.path(f"{self.name}.status")
-    with open(file, "wb") as status:
-      status.truncate(self.FIELDS.size)
-    with open(self.error_file, "wb") as log:
+    with contextlib.suppress(FileNotFoundError):
+      os.remove(file) # of its life before
+    with open(self.log, "wb") as log:
       self.process = subprocess.Popen([os.path.join(TESTS, "vmm", "mock-guest"),
         self.session.guest(self.name)["socket"], *map(str, self.size), str(self.number),
         str(self.rate), file], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         start_new_session=True)
     self.session.started.append(self.process)
-    wait_until(lambda: self.is_alive() and os.path.getsize(file) >= self.FIELDS.size,
+    wait_until(lambda: self.is_alive() and os.path.exists(file) and
+      os.path.getsize(file) == self.FIELDS.size,
       f"'{self.name}' begins", SETTLE)
     with open(file, "r+b") as status:
       self.status = mmap.mmap(status.fileno(), self.FIELDS.size)
+
+  def expect_drawing(self):
     wait_until(lambda: self.is_alive() and self.drawn() >= 2, f"'{self.name}' draws", SETTLE)
 
   def kill(self):
-    self.process.kill()
-    self.process.wait()
-    self.session.started.remove(self.process)
+    self.session.end(self.process)
+
+  def expect_gone(self):
+    wait_until(lambda: not self.session.guest(self.name)["connected"],
+      "the VMM is seen to be gone", SETTLE)
+
+  def vmm_pid(self):
+    return self.process.pid
 
   def is_alive(self):
     """True; raises where it has ended, with what it said."""
     if self.process.poll() is not None:
-      with open(self.error_file, encoding="utf-8", errors="replace") as file:
+      with open(self.log, encoding="utf-8", errors="replace") as file:
         raise AssertionError(f"the guest in '{self.name}' noticed: {file.read().strip()}")
     return True
 
@@ -91,6 +125,10 @@ class Mock:
   def drawn(self):
     return self.fields()[0]
 
+  def checks(self):
+    """Values that it has read back."""
+    return self.fields()[4]
+
   def longest(self):
     """Seconds between two frames at most since clear_longest(), and since the last one."""
     _, last, longest, _, _ = self.fields()
@@ -99,18 +137,77 @@ class Mock:
   def clear_longest(self):
     self.status[16:24] = bytes(8)
 
-  def look(self, area=None):
-    """Looks at a picture of it, or at its area of one of the session: "whole", "torn" or
-    what is wrong."""
-    before = self.drawn()
-    file = self.session.shot(None if area else self.name, f"look-{self.name}")
-    known = (self.number, max(0, before - 10 * self.rate), self.drawn() + 1)
-    if not area and self.session.picture("size", file)[1] != "{}x{}".format(*self.size):
-      return "wrong: its size is " + self.session.picture("size", file)[1]
-    yes, answer = self.session.picture("moving", file, *known, *(area or ()))
-    if not yes and answer.startswith("wrong") and self.session.picture("plain", file, *(area or ()))[0]:
-      return "blank"
-    return "whole" if yes else answer
+  def expect_no_reset(self):
+    same(self.session.ask("traps", self.name)["resets"], 0, f"resets of '{self.name}'")
+
+
+class Machine(Guest):
+  """A QEMU with the linux guest, whose testcard draws the moving picture and tells of each
+  frame on the serial line: its number and the guest's uptime."""
+
+  def __init__(self, session, name, number, size, rate):
+    super().__init__(session, name, number, size, rate, 8)
+    self.seen_from = 0 # in the serial line
+    self.pid = None
+
+  def lines(self):
+    """Number and uptime in seconds of each frame."""
+    text = self.session.serial(self.name)[self.seen_from:]
+    return [(int(number), int(msec) / 1e3) for number, msec in
+      re.findall(r"^frame (\d+) (\d+)$", text, re.MULTILINE)]
+
+  def start(self):
+    if self.session.guest(self.name)["state"] in ("off", "failed"):
+      os.truncate(self.session.path(f"{self.name}.serial"), 0)
+      self.session.do("start", self.name)
+    self.seen_from = 0
+
+  def expect_drawing(self):
+    wait_until(lambda: len(self.lines()) >= 2, f"'{self.name}' draws", BOOT_SECONDS)
+    self.pid = self.vmm_pid()
+
+  def vmm_pid(self):
+    return self.session.guest(self.name)["vmmPid"]
+
+  def kill(self):
+    with contextlib.suppress(ProcessLookupError):
+      os.kill(self.pid, signal.SIGKILL)
+
+  def expect_gone(self):
+    """Its slice is nobody's; that it has failed is for all to see."""
+    self.session.expect_state(self.name, "failed", SETTLE)
+    check(self.session.guest(self.name)["reason"], "no reason is given")
+    slices = [one["guest"] for one in self.session.ask("vram")["slices"]]
+    check(self.name not in slices, f"slices in use: {slices}")
+
+  def is_alive(self):
+    """True; raises where QEMU has ended or has complained."""
+    same(self.vmm_pid(), self.pid, f"the QEMU of '{self.name}'")
+    with open(self.session.path("mulliond.log"), encoding="utf-8", errors="replace") as log:
+      complaints = [line.strip() for line in log if f"'{self.name}': QEMU: " in line]
+    check(not complaints, f"QEMU has noticed: {complaints}")
+    check("Oops" not in self.session.serial(self.name), "the guest's kernel has noticed")
+    return True
+
+  def drawn(self):
+    lines = self.lines()
+    return lines[-1][0] if lines else 0
+
+  def longest(self):
+    times = [time for _, time in self.lines()]
+    return max((after - before for before, after in zip(times, times[1:])), default=0)
+
+  def clear_longest(self):
+    """Frames before the last one count no more."""
+    text = self.session.serial(self.name)
+    self.seen_from = max(text.rfind("\nframe ", 0, text.rfind("\nframe ")), 0)
+
+  def expect_no_reset(self):
+    """Its kernel has started once, and its uptime has only risen."""
+    text = self.session.serial(self.name)
+    same(len(re.findall(r"^guest: linux ", text, re.MULTILINE)), 1, f"starts of '{self.name}'")
+    times = [int(msec) for msec in re.findall(r"^frame \d+ (\d+)$", text, re.MULTILINE)]
+    check(times == sorted(times), f"the uptime of '{self.name}' falls")
 
 
 class Times:

@@ -3,9 +3,14 @@
  * graphical program would.
  *
  *	testcard SECONDS [WIDTHxHEIGHT]
+ *	testcard moving NUMBER RATE
  *
- * It takes the mode that the monitor prefers, or one of that size. It ends after SECONDS (0: never), at a key typed on standard input, or at a signal;
- * the console then has the display again. Prints one line when the card is up.
+ * It takes the mode that the monitor prefers, or one of that size. It ends after SECONDS
+ * (0: never), at a key typed on standard input, or at a signal; the console then has the
+ * display again. Prints one line when the card is up.
+ *
+ * The second form draws the moving picture of that number instead, RATE frames a second,
+ * with a mode set now and then, and prints a line with number and uptime (ms) of each frame.
  */
 #include <drm/drm.h>
 #include <drm/drm_mode.h>
@@ -24,9 +29,12 @@
 #include <unistd.h>
 
 #include "card.h"
+#include "moving.h"
 
 #define MAX_IDS 16
 #define MAX_MODES 128
+#define MOVING_BUFFERS 3
+#define MOVING_MODE_EVERY 40 // frames
 
 struct display {
 	int fd;
@@ -126,14 +134,19 @@ static bool create_buffer(struct display *display) {
 	return true;
 }
 
-static bool draw(struct display *display) {
+static uint8_t *map_buffer(struct display *display) {
 	struct drm_mode_map_dumb map = {.handle = display->buffer.handle};
 	if (call(display->fd, DRM_IOCTL_MODE_MAP_DUMB, &map) < 0) {
-		return false;
+		return NULL;
 	}
-	uint8_t *pixels = mmap(NULL, display->buffer.size, PROT_READ | PROT_WRITE, MAP_SHARED,
-		display->fd, map.offset);
-	if (pixels == MAP_FAILED) {
+	void *pixels = mmap(NULL, display->buffer.size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		display->fd, (off_t)map.offset);
+	return pixels != MAP_FAILED ? pixels : NULL;
+}
+
+static bool draw(struct display *display) {
+	uint8_t *pixels = map_buffer(display);
+	if (pixels == NULL) {
 		return false;
 	}
 	for (uint32_t y = 0; y < display->buffer.height; y++) {
@@ -213,7 +226,51 @@ static void hold(int seconds) {
 	}
 }
 
+static void draw_moving(
+	const struct display *display, uint8_t *pixels, uint32_t number, uint32_t frame) {
+	for (uint32_t y = 0; y < display->buffer.height; y++) {
+		uint32_t *row = (uint32_t *)(pixels + (size_t)y * display->buffer.pitch);
+		for (uint32_t x = 0; x < display->buffer.width; x++) {
+			row[x] = moving_pixel(x, y, number, frame);
+		}
+	}
+}
+
+static bool switch_off(struct display *display) {
+	struct drm_mode_crtc crtc = {.crtc_id = display->crtc};
+	return call(display->fd, DRM_IOCTL_MODE_SETCRTC, &crtc) == 0;
+}
+
+/* Draws into buffers that are not shown, and shows one after the other. */
+static int move(struct display *display, uint32_t number, uint32_t rate) {
+	struct display views[MOVING_BUFFERS];
+	uint8_t *pixels[MOVING_BUFFERS];
+	for (size_t i = 0; i < MOVING_BUFFERS; i++) {
+		views[i] = *display;
+		if (!create_buffer(&views[i]) || (pixels[i] = map_buffer(&views[i])) == NULL) {
+			fprintf(stderr, "testcard: no buffer: %s\n", strerror(errno));
+			return 1;
+		}
+	}
+	for (uint32_t frame = 1;; frame++) {
+		size_t i = frame % MOVING_BUFFERS;
+		draw_moving(&views[i], pixels[i], number, frame);
+		if ((frame % MOVING_MODE_EVERY == 0 && !switch_off(&views[i])) ||
+			!show(&views[i])) {
+			fprintf(stderr, "testcard: frame %u: %s\n", frame, strerror(errno));
+			return 1;
+		}
+		struct timespec now, pause = {.tv_nsec = 1000000000L / rate};
+		clock_gettime(CLOCK_BOOTTIME, &now);
+		printf("frame %u %lld\n", frame,
+			(long long)now.tv_sec * 1000 + now.tv_nsec / 1000000);
+		fflush(stdout);
+		nanosleep(&pause, NULL);
+	}
+}
+
 int main(int argc, char **argv) {
+	bool moving = argc == 4 && strcmp(argv[1], "moving") == 0;
 	int seconds = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 0;
 	struct display display = {.fd = open_card()};
 	if (display.fd < 0) {
@@ -222,6 +279,10 @@ int main(int argc, char **argv) {
 	}
 	unsigned width, height;
 	bool found = find_display(&display);
+	if (found && moving) {
+		return move(&display, (uint32_t)strtoul(argv[2], NULL, 10),
+			(uint32_t)strtoul(argv[3], NULL, 10));
+	}
 	if (argc > 2 && sscanf(argv[2], "%ux%u", &width, &height) == 2) {
 		make_mode(&display.mode, width, height);
 	}

@@ -53,7 +53,7 @@ _Noreturn static void hold_card(struct bochs_guest *guest) {
 }
 
 static struct animate_status *open_status(const char *path) {
-	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0 || ftruncate(fd, sizeof(struct animate_status)) < 0) {
 		return NULL;
 	}

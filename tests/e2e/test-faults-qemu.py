@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""Every process of a session is killed or stopped at random moments while two linux guests
+draw under QEMU.
+
+MULLION_TEST_SEED repeats a run; MULLION_TEST_FAULTS names the only faults there are to be,
+with commas between; MULLION_TEST_ROUNDS says how many.
+"""
+import signal
+import sys
+
+import arena
+from faults import FaultSession, Machine, is_long, seeded
+from session import make_linux, qemu_lacks
+from tap import Plan, skip_all
+
+OUTPUT = (1280, 800)
+MODES = {"one": (640, 480), "two": (800, 600)}
+SHORT = {"device-kill", "device-stop", "compositor-kill", "host-kill"} # each once
+RATE = 8 # frames a second, or less where the guest is slow
+
+plan = Plan()
+
+
+@plan.test("two linux guests draw, and every pixel is right")
+def begin(field):
+  arena.begin(field)
+
+
+@plan.test("killed and stopped processes harm no guest, and leak nothing")
+def rounds(field):
+  arena.run_rounds(field, 20 if is_long() else 4)
+
+
+@plan.test("the session can be left, and nothing of it remains")
+def leave(field):
+  arena.leave(field)
+
+
+def configure(session, name, number, size):
+  kernel, initrd = make_linux("trixie")
+  session.configure(name, f"""
+[gpu]
+vram = 16M
+mode = {size[0]}x{size[1]}
+[machine]
+memory = 256M
+cpus = 1
+firmware = bios
+kernel = {kernel}
+initrd = {initrd}
+append = quiet console=tty0 mullion.moving={number}
+network = none
+extra = -serial file:{session.serial_file(name)}
+paths = {session.path(name + '.serial')}
+""")
+  return Machine(session, name, number, size, RATE)
+
+
+def main():
+  lacking = qemu_lacks()
+  if lacking:
+    skip_all(lacking)
+  session = FaultSession()
+  try:
+    session.configure("mullion", "[mullion]\nvram = 64M\n[desktop]\noutput = {}x{}\n".format(*OUTPUT))
+    guests = [configure(session, name, number, size)
+      for number, (name, size) in enumerate(MODES.items(), 1)]
+    left_out = [] if is_long() else [name for name in arena.faults if name not in SHORT]
+    return plan.run(arena.Arena(session, seeded(), guests, OUTPUT, left_out), on_failure=session.tails)
+  finally:
+    session.finish()
+
+
+if __name__ == "__main__":
+  signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+  sys.exit(1 if main() else 0)
