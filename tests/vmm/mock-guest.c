@@ -22,6 +22,8 @@
 #include "guest-bochs.h"
 #include "vmm.h"
 
+#define TIMEOUT_MSEC 20000 // as mulliond tells QEMU
+
 static bool parse_number(const char *string, uint32_t *ret) {
 	char *end;
 	unsigned long value = strtoul(string, &end, 10);
@@ -95,7 +97,10 @@ int main(int argc, char *argv[]) {
 	}
 	struct vmm vmm = {.fd = -1};
 	struct bochs_guest guest = {0};
-	int error = vmm_open(&vmm, argv[1]);
+	int error = vmm_connect(&vmm, argv[1], TIMEOUT_MSEC);
+	if (error == 0) {
+		error = vmm_negotiate(&vmm);
+	}
 	if (error == 0) {
 		error = bochs_start(&guest, &vmm);
 	}
