@@ -41,6 +41,12 @@ enum config_personality {
 	CONFIG_PERSONALITY_BOCHS,
 };
 
+enum config_restart {
+	CONFIG_RESTART_NEVER,
+	CONFIG_RESTART_ON_FAILURE,
+	CONFIG_RESTART_ALWAYS,
+};
+
 enum config_vmm {
 	CONFIG_VMM_QEMU,
 	CONFIG_VMM_EXTERNAL,
@@ -102,7 +108,8 @@ struct config_guest {
 	struct config_colour colour;
 	bool autostart;
 	uint64_t stop_timeout; // us that each step of stopping may take
-	bool sandbox;          // its processes are shut in
+	enum config_restart restart;
+	bool sandbox; // its processes are shut in
 
 	// [gpu]
 	enum config_personality personality;

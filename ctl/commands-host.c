@@ -92,6 +92,14 @@ static void print_layers(
 	print_text(table, label, line);
 }
 
+/* Only where it happened: it is nothing that anybody expects. */
+static void print_restarts(struct table *table, sd_json_variant *guest) {
+	if (json_has(guest, "deviceRestarts") && json_number(guest, "deviceRestarts") > 0) {
+		table_add(table, "GPU restarts:");
+		table_addf(table, "%" PRIu64, json_number(guest, "deviceRestarts"));
+	}
+}
+
 static void print_status(sd_json_variant *reply) {
 	sd_json_variant *guest = NULL;
 	struct table table = {.columns = 2};
@@ -113,6 +121,7 @@ static void print_status(sd_json_variant *reply) {
 	}
 	print_text(&table, "GPU:", json_text(guest, "personality"));
 	print_pid(&table, "GPU's process:", guest, "devicePid");
+	print_restarts(&table, guest);
 	print_text(&table, "GPU's socket:", json_text(guest, "socket"));
 	print_text(&table, "VMM connected:", json_bool(guest, "connected") ? "yes" : "no");
 	if (json_has(guest, "sliceLimit")) {

@@ -78,7 +78,8 @@ static int handle_beat(sd_event_source *source, uint64_t usec, void *data) {
 
 /* Nobody waits for a device without a VMM: it is left alone. */
 static void handle_pong(struct gpu_device *device, const struct link_beat *beat) {
-	if (beat->cookie == device->cookie) {
+	// What it says after it has broken the protocol, or let its time pass, is too late.
+	if (beat->cookie == device->cookie && device->fault == NULL) {
 		device->ready = true;
 		device->unanswered = false;
 		device->missed = 0;

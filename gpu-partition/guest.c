@@ -63,6 +63,40 @@ static void drop_display(struct guest *guest) {
 	guest->viewer = fd_close(guest->viewer);
 }
 
+static int handle_again(sd_event_source *source, uint64_t usec, void *data) {
+	struct guest *guest = data;
+	guest->again = sd_event_source_disable_unref(guest->again);
+	guest_start(guest);
+	return 0;
+}
+
+static bool is_to_restart(const struct guest *guest) {
+	switch (guest->config->restart) {
+	case CONFIG_RESTART_ALWAYS:
+		return guest->ran && !guest->asked;
+	case CONFIG_RESTART_ON_FAILURE:
+		return guest->ran && !guest->asked && guest->state == GUEST_FAILED;
+	case CONFIG_RESTART_NEVER:
+		break;
+	}
+	return false;
+}
+
+/* A start that fails is not repeated: its reason stays, too. */
+static void restart(struct guest *guest) {
+	uint64_t wait;
+	if (!backoff_died(&guest->backoff, clock_usec(), &wait)) {
+		log_error("guest '%s': ended more than %d times in a minute: stays off",
+			name_of(guest), BACKOFF_DEATHS_MAX);
+		return;
+	}
+	log_info("guest '%s': starts again%s", name_of(guest), wait > 0 ? " after a pause" : "");
+	if (sd_event_add_time_relative(guest->event, &guest->again, CLOCK_MONOTONIC, wait, 1,
+		    handle_again, guest) < 0) {
+		guest->again = NULL;
+	}
+}
+
 /* Nothing of it is left once both processes are gone. */
 static void finish_if_gone(struct guest *guest) {
 	if (guest->machine.process.pid != 0 || !gpu_is_gone(&guest->gpu)) {
@@ -86,6 +120,9 @@ static void finish_if_gone(struct guest *guest) {
 	} else {
 		log_error("guest '%s': %s", name_of(guest), guest->reason);
 		set_state(guest, GUEST_FAILED);
+	}
+	if (is_to_restart(guest)) {
+		restart(guest);
 	}
 }
 
@@ -154,6 +191,7 @@ static const struct gpu_ops gpu_ops = {
 };
 
 static void set_running(struct guest *guest) {
+	guest->ran = true;
 	guest->timer = sd_event_source_disable_unref(guest->timer);
 	if (guest->config->vmm == CONFIG_VMM_EXTERNAL) {
 		log_info("guest '%s': its GPU waits for a VMM at %s", name_of(guest),
@@ -277,9 +315,10 @@ void guest_start(struct guest *guest) {
 	if (!guest_is_off(guest)) {
 		return;
 	}
+	guest->again = sd_event_source_disable_unref(guest->again);
 	free(guest->reason);
 	guest->reason = NULL;
-	guest->asked = guest->ending = guest->kvm = false;
+	guest->asked = guest->ending = guest->kvm = guest->ran = false;
 	set_state(guest, GUEST_STARTING);
 	if (guest->config->vmm == CONFIG_VMM_EXTERNAL) {
 		start_processes(guest);
@@ -312,6 +351,7 @@ static int handle_step_timeout(sd_event_source *source, uint64_t usec, void *dat
 }
 
 void guest_stop(struct guest *guest) {
+	guest->again = sd_event_source_disable_unref(guest->again);
 	if (guest_is_off(guest) || guest->ending || guest->step != STEP_NONE) {
 		return;
 	}
@@ -326,6 +366,7 @@ void guest_stop(struct guest *guest) {
 }
 
 void guest_kill(struct guest *guest) {
+	guest->again = sd_event_source_disable_unref(guest->again);
 	if (guest_is_off(guest)) {
 		return;
 	}
@@ -357,6 +398,7 @@ void guest_destroy(struct guest *guest) {
 		return;
 	}
 	sd_event_source_disable_unref(guest->timer);
+	sd_event_source_disable_unref(guest->again);
 	qemu_probe_destroy(guest->probe);
 	qemu_needs_finish(&guest->needs);
 	machine_finish(&guest->machine);

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <systemd/sd-event.h>
 
+#include "backoff.h"
 #include "config.h"
 #include "gpu.h"
 #include "machine.h"
@@ -11,7 +12,8 @@
 
 /*
  * One guest's life. A start either ends in running or leaves nothing behind; from then
- * on its GPU process and its QEMU live and end together.
+ * on its GPU process and its QEMU live and end together. One that ran and ended by itself
+ * starts again where its file says so.
  */
 
 enum guest_state {
@@ -43,6 +45,9 @@ struct guest {
 	struct qemu_needs needs;  // from check to start
 	unsigned step;            // of stopping
 	sd_event_source *timer;   // owned: the start's or the stopping step's limit
+	bool ran;                 // since its start
+	struct backoff backoff;   // of its restarts
+	sd_event_source *again;   // owned: while it waits for one
 	sd_event *event;          // owned reference
 	struct vram *vram;        // borrowed
 	const struct guest_ops *ops;
@@ -60,10 +65,10 @@ void guest_destroy(struct guest *guest);
 /* Starts a guest that is off or failed; nothing otherwise. Answers by its state. */
 void guest_start(struct guest *guest);
 
-/* Power-down, then quit, then kill; nothing where it is off already. */
+/* Power-down, then quit, then kill; where it is off already, it also stays so. */
 void guest_stop(struct guest *guest);
 
-/* Ends its processes at once; nothing where it is off already. */
+/* Ends its processes at once; where it is off already, it also stays so. */
 void guest_kill(struct guest *guest);
 
 /*

@@ -31,7 +31,7 @@
 static const char guest_json[] =
 	"{\"name\":\"work\",\"number\":1,\"title\":\"W\xc3\xb6rk\",\"colour\":\"#3465a4\",\"state\":\"running\","
 	"\"reason\":null,\"connected\":true,\"vmm\":\"qemu\",\"socket\":\"/run/x\",\"personality\":\"bochs\","
-	"\"accel\":\"tcg\",\"devicePid\":11,\"vmmPid\":12,\"memory\":2147483648,\"sliceBase\":67108864,"
+	"\"accel\":\"tcg\",\"devicePid\":11,\"deviceRestarts\":3,\"vmmPid\":12,\"memory\":2147483648,\"sliceBase\":67108864,"
 	"\"sliceLimit\":67108864,\"shown\":true,\"sandbox\":true,"
 	"\"layers\":[\"gpu: seccomp\",\"gpu: own root\",\"vmm: seccomp\"]}";
 static const char other_json[] =
@@ -294,6 +294,7 @@ static void status_shows_all_of_a_guest(void **state) {
 		"Memory:         2G\n"
 		"GPU:            bochs\n"
 		"GPU's process:  11\n"
+		"GPU restarts:   3\n"
 		"GPU's socket:   /run/x\n"
 		"VMM connected:  yes\n"
 		"VRAM slice:     0x04000000..0x07ffffff\n"

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -16,6 +17,9 @@
 #include "device-link.h"
 #include "device-state.h"
 #include "fd.h"
+
+static struct device_state_file *state; // of all devices that this guest has had
+static unsigned generation;             // from 1
 
 static struct link_message receive(int *fds) {
 	struct link_message message = {0};
@@ -29,15 +33,17 @@ static struct link_message receive(int *fds) {
 }
 
 /* Leaves in its state what the test wants to see of its memory. */
-static void fill_state(const struct link_setup *setup, int slice, int state) {
+static void fill_state(const struct link_setup *setup, int slice, int state_fd) {
 	struct stat status;
 	struct device_state_file *map =
-		mmap(NULL, DEVICE_STATE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, state, 0);
+		mmap(NULL, DEVICE_STATE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, state_fd, 0);
 	if (map == MAP_FAILED || fstat(slice, &status) < 0) {
 		exit(9);
 	}
 	map->live.looks = (uint64_t)status.st_size;
 	map->live.commits = status.st_ino;
+	state = map;
+	generation = ++map->slots[0].state.generation;
 	map->slots[0].state.resets = setup->slice_base;
 	map->slots[0].state.traps[TRAP_VRAM] = UINT64_MAX;
 	map->size = sizeof(*map);
@@ -72,6 +78,54 @@ static void behave(const char *name) {
 	}
 }
 
+static const struct link_key kept_key = {LINK_KIND_IRQ, 0, 0, 0};
+static const struct link_key dropped_key = {LINK_KIND_MEMORY, 0, 1, 0};
+
+static void send_key(enum link_type type, const struct link_key *key, int fd) {
+	const struct link_message message = {.type = type, .key = *key};
+	link_send(LINK_DEVICE_FD, &message, &fd, fd >= 0 ? 1 : 0);
+}
+
+/* The first device leaves two descriptors, and takes one of them back. */
+static void store(void) {
+	int fd = eventfd(7, EFD_CLOEXEC);
+	send_key(LINK_STORE, &dropped_key, fd);
+	send_key(LINK_STORE, &kept_key, fd);
+	send_key(LINK_DROP, &dropped_key, -1);
+}
+
+/* A later one says in its state what it got back. */
+static void take_back(const struct link_message *message, int fd) {
+	uint64_t value = 0;
+	if (memcmp(&message->key, &kept_key, sizeof(kept_key)) == 0 &&
+		read(fd, &value, sizeof(value)) == sizeof(value)) {
+		state->live.replying = value;
+	}
+	state->live.partial++;
+	close(fd);
+}
+
+/* Once it has been asked for its pulse. */
+static void behave_later(const char *name) {
+	if (strcmp(name, "keeps-dying") == 0) {
+		raise(SIGKILL);
+	}
+	if (generation > 1) {
+		return;
+	}
+	if (strcmp(name, "dies-once") == 0) {
+		store();
+		raise(SIGKILL);
+	} else if (strcmp(name, "babbles-once") == 0) {
+		send(LINK_DEVICE_FD, "garbage garbage", 15, 0);
+	} else if (strcmp(name, "hangs-once") == 0) {
+		raise(SIGSTOP);
+	} else if (strcmp(name, "hangs-up-once") == 0) {
+		shutdown(LINK_DEVICE_FD, SHUT_RDWR);
+		pause();
+	}
+}
+
 int main(void) {
 	int fds[FD_MAX];
 	struct link_message message = receive(fds);
@@ -79,13 +133,17 @@ int main(void) {
 		return 8;
 	}
 	fill_state(&message.setup, fds[LINK_FD_SLICE], fds[LINK_FD_STATE]);
-	behave(message.setup.name);
+	const char *name = strdup(message.setup.name);
+	behave(name);
 	send_vmm(true);
 	for (;;) {
 		message = receive(fds);
 		if (message.type == LINK_PING) {
 			message.type = LINK_PONG;
 			link_send(LINK_DEVICE_FD, &message, NULL, 0);
+			behave_later(name);
+		} else if (message.type == LINK_STORED) {
+			take_back(&message, fds[0]);
 		} else if (message.type == LINK_DISPLAY) {
 			send(fds[0], "shown", 5, MSG_NOSIGNAL);
 			close(fds[0]);

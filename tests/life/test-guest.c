@@ -374,6 +374,186 @@ static void a_display_is_gone_with_its_viewer(void **state) {
 	teardown(&f);
 }
 
+static void run_until_generation(struct fixture *f, uint32_t generation) {
+	struct device_state_view device;
+	for (uint64_t end = clock_usec() + PATIENCE_US;
+		!gpu_read_state(&f->guest->gpu, &device) || device.state.generation < generation;) {
+		assert_true(clock_usec() < end);
+		sd_event_run(f->event, USEC_PER_MSEC);
+	}
+}
+
+static void a_device_that_dies_or_hangs_is_replaced(void **state) {
+	static const char *const names[] = {
+		"dies-once", "babbles-once", "hangs-once", "hangs-up-once"};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct fixture f;
+		setup(&f, names[i], NULL, CONFIG_VMM_QEMU);
+		start(&f);
+		pid_t vmm = f.guest->machine.process.pid;
+		run_until_generation(&f, 2);
+		assert_int_equal(f.guest->state, GUEST_RUNNING);
+		assert_int_equal(f.guest->machine.process.pid, vmm);
+		assert_int_equal(f.guest->gpu.device.restarts, 1);
+		guest_kill(f.guest);
+		run_until(&f, f.guest, GUEST_OFF);
+		assert_nothing_left(&f);
+		teardown(&f);
+	}
+}
+
+static void what_a_device_stored_is_given_to_the_next(void **state) {
+	struct fixture f;
+	setup(&f, "dies-once", NULL, CONFIG_VMM_EXTERNAL);
+	start(&f);
+	run_until_generation(&f, 2);
+	const struct device_state_live *live = &f.guest->gpu.state->live;
+	for (uint64_t end = clock_usec() + PATIENCE_US; live->partial == 0;) {
+		assert_true(clock_usec() < end);
+		sd_event_run(f.event, USEC_PER_MSEC);
+	}
+	// The one that was not dropped, with what was in it.
+	assert_int_equal(live->partial, 1);
+	assert_int_equal(live->replying, 7);
+	teardown(&f);
+}
+
+static void a_viewer_presents_itself_again_to_a_new_device(void **state) {
+	struct fixture f;
+	setup(&f, "one", NULL, CONFIG_VMM_EXTERNAL);
+	start(&f);
+	run_until_generation(&f, 1);
+	close(show(&f, getpid()));
+	while (!f.guest->gpu.device.ready) {
+		sd_event_run(f.event, USEC_PER_MSEC);
+	}
+	kill(f.guest->gpu.device.process.pid, SIGKILL);
+	run_until_generation(&f, 2);
+	assert_false(gpu_shown(&f.guest->gpu));
+	char text[8] = "";
+	int display = show(&f, getpid());
+	assert_int_equal(read(display, text, 5), 5);
+	close(display);
+	teardown(&f);
+}
+
+static void a_device_that_keeps_dying_is_started_more_slowly(void **state) {
+	struct fixture f;
+	setup(&f, "keeps-dying", NULL, CONFIG_VMM_EXTERNAL);
+	uint64_t begin = clock_usec();
+	start(&f);
+	while (f.guest->gpu.device.restarts < 8) {
+		assert_true(clock_usec() < begin + PATIENCE_US);
+		sd_event_run(f.event, 100 * USEC_PER_MSEC);
+	}
+	// 5 at once, then after 0.1 and 0.2 s.
+	assert_true(clock_usec() - begin > 300 * USEC_PER_MSEC);
+	assert_int_equal(f.guest->state, GUEST_RUNNING);
+	// Waiting for the next one, it can be stopped.
+	guest_stop(f.guest);
+	run_until(&f, f.guest, GUEST_OFF);
+	assert_nothing_left(&f);
+	teardown(&f);
+}
+
+static void a_device_that_has_died_too_often_takes_its_guest_down(void **state) {
+	struct fixture f;
+	setup(&f, "dies-once", NULL, CONFIG_VMM_QEMU);
+	start(&f);
+	run_until_generation(&f, 2);
+	for (unsigned i = 0; i < BACKOFF_DEATHS_MAX; i++) {
+		f.guest->gpu.device.backoff.deaths[i] = clock_usec();
+	}
+	kill(f.guest->gpu.device.process.pid, SIGKILL);
+	run_until(&f, f.guest, GUEST_FAILED);
+	assert_reason(&f, "was killed by signal 9 (Killed), after more than 20 others in a minute");
+	assert_nothing_left(&f);
+	teardown(&f);
+}
+
+static void a_slice_is_zero_for_whoever_gets_it_next(void **state) {
+	struct fixture f;
+	struct stat first, second;
+	char bytes[4096], zeros[4096] = {0};
+	setup(&f, "one", NULL, CONFIG_VMM_EXTERNAL);
+	start(&f);
+	int slice = f.guest->gpu.fds[LINK_FD_SLICE];
+	memset(bytes, 0x5a, sizeof(bytes));
+	assert_int_equal(pwrite(slice, bytes, sizeof(bytes), MIB), sizeof(bytes));
+	assert_int_equal(fstat(slice, &first), 0);
+	guest_kill(f.guest);
+	run_until(&f, f.guest, GUEST_OFF);
+	start(&f);
+	slice = f.guest->gpu.fds[LINK_FD_SLICE];
+	assert_int_equal(f.guest->gpu.base, 0);
+	assert_int_equal(fstat(slice, &second), 0);
+	assert_int_not_equal(first.st_ino, second.st_ino);
+	for (uint64_t at = 0; at < 4 * MIB; at += sizeof(bytes)) {
+		assert_int_equal(pread(slice, bytes, sizeof(bytes), (off_t)at), sizeof(bytes));
+		assert_memory_equal(bytes, zeros, sizeof(bytes));
+	}
+	teardown(&f);
+}
+
+static void run_for(struct fixture *f, uint64_t usec) {
+	for (uint64_t end = clock_usec() + usec; clock_usec() < end;) {
+		sd_event_run(f->event, 10 * USEC_PER_MSEC);
+	}
+}
+
+static void who_ends_by_itself_starts_again_as_its_file_says(void **state) {
+	static const struct {
+		const char *name;
+		enum config_restart restart;
+		bool again;
+	} cases[] = {
+		{"powers-off", CONFIG_RESTART_NEVER, false},
+		{"powers-off", CONFIG_RESTART_ON_FAILURE, false},
+		{"powers-off", CONFIG_RESTART_ALWAYS, true},
+		{"breaks", CONFIG_RESTART_NEVER, false},
+		{"breaks", CONFIG_RESTART_ON_FAILURE, true},
+		{"breaks", CONFIG_RESTART_ALWAYS, true},
+		{"never-starts", CONFIG_RESTART_ALWAYS, false},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct fixture f;
+		setup(&f, cases[i].name, NULL, CONFIG_VMM_QEMU);
+		f.guests.config.guests[0].restart = cases[i].restart;
+		guest_start(f.guest);
+		while (!guest_is_off(f.guest)) {
+			sd_event_run(f.event, 10 * USEC_PER_MSEC);
+		}
+		bool again = f.guest->again != NULL;
+		if (again != cases[i].again) {
+			fail_msg("case %zu (%s) does the wrong thing", i, cases[i].name);
+		}
+		if (again) {
+			run_until(&f, f.guest, GUEST_STARTING);
+			guest_kill(f.guest);
+			run_until(&f, f.guest, GUEST_OFF);
+		}
+		teardown(&f);
+	}
+}
+
+static void whoever_is_stopped_does_not_start_again(void **state) {
+	struct fixture f;
+	setup(&f, "obeys", NULL, CONFIG_VMM_QEMU);
+	f.guests.config.guests[0].restart = CONFIG_RESTART_ALWAYS;
+	start(&f);
+	guest_stop(f.guest);
+	run_until(&f, f.guest, GUEST_OFF);
+	assert_null(f.guest->again);
+	start(&f);
+	kill(f.guest->machine.process.pid, SIGKILL);
+	run_until(&f, f.guest, GUEST_FAILED);
+	assert_non_null(f.guest->again);
+	guest_stop(f.guest);
+	run_for(&f, 100 * USEC_PER_MSEC);
+	assert_int_equal(f.guest->state, GUEST_FAILED);
+	teardown(&f);
+}
+
 static void guests_that_start_together_lie_in_their_order(void **state) {
 	struct fixture f;
 	setup(&f, "a", "b", CONFIG_VMM_QEMU);
@@ -408,6 +588,14 @@ int main(void) {
 		cmocka_unit_test(a_device_that_ignores_its_end_is_killed),
 		cmocka_unit_test(a_display_is_passed_on_now_or_when_there_is_a_gpu),
 		cmocka_unit_test(a_display_is_gone_with_its_viewer),
+		cmocka_unit_test(a_device_that_dies_or_hangs_is_replaced),
+		cmocka_unit_test(what_a_device_stored_is_given_to_the_next),
+		cmocka_unit_test(a_viewer_presents_itself_again_to_a_new_device),
+		cmocka_unit_test(a_device_that_keeps_dying_is_started_more_slowly),
+		cmocka_unit_test(a_device_that_has_died_too_often_takes_its_guest_down),
+		cmocka_unit_test(a_slice_is_zero_for_whoever_gets_it_next),
+		cmocka_unit_test(who_ends_by_itself_starts_again_as_its_file_says),
+		cmocka_unit_test(whoever_is_stopped_does_not_start_again),
 		cmocka_unit_test(guests_that_start_together_lie_in_their_order),
 	};
 	return cmocka_run_group_tests(tests, prepare, clean_up);

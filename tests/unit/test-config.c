@@ -259,6 +259,10 @@ static const struct value_case guest_values[] = {
 	{"guest", "autostart", "True", "yes"},
 	{"guest", "autostart", "1", "!is neither"},
 	{"guest", "autostart", "", "!is neither"},
+	{"guest", "restart", "never", "never"},
+	{"guest", "restart", "on-failure", "on-failure"},
+	{"guest", "restart", "always", "always"},
+	{"guest", "restart", "sometimes", "!is none of"},
 	{"guest", "sandbox", "on", "yes"},
 	{"guest", "sandbox", "off", "no"},
 	{"guest", "sandbox", "weak", "!is neither"},
@@ -464,9 +468,9 @@ static void mistaken_names_get_a_hint(void **state) {
 	expect_file_error("[gpu]\nmemory = 1M\n",
 		":2: [gpu] memory: belongs in [machine], allowed: personality, vram, aperture, mode, refresh");
 	expect_file_error("[guest]\nborder = 1\n",
-		":2: [guest] border: belongs in [desktop] of mullion.ini, allowed: title, colour, autostart, stop-timeout, sandbox");
+		":2: [guest] border: belongs in [desktop] of mullion.ini, allowed: title, colour, autostart, stop-timeout, restart, sandbox");
 	expect_file_error("[guest]\nxyzzy = 1\n",
-		":2: [guest] xyzzy: no such key, allowed: title, colour, autostart, stop-timeout, sandbox");
+		":2: [guest] xyzzy: no such key, allowed: title, colour, autostart, stop-timeout, restart, sandbox");
 	expect_file_error("[Guest]\n",
 		":1: [Guest]: no such section, did you mean [guest]? allowed: [guest], [gpu], [machine]");
 	expect_file_error("[keys]\nnext = none\n",
