@@ -193,9 +193,13 @@ int sandbox_seccomp(void) {
 	uint32_t otherwise = log ? SCMP_ACT_LOG : SCMP_ACT_KILL_PROCESS;
 	scmp_filter_ctx filter = seccomp_init(otherwise);
 	if (filter == NULL) {
-		return -ENOMEM;
+		return -ENOSYS; // the kernel does not know the action, or there is no memory
 	}
 	int error = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	if (error == 0) {
+		// The kernel's own error, for the user.
+		error = seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1);
+	}
 	if (error == 0) {
 		// A tree: the calls of every trap are found in few steps.
 		error = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);

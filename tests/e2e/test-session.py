@@ -49,6 +49,19 @@ network = none
 extra = -serial file:{session.serial_file('firmware')}
 paths = {session.path('firmware.serial')}
 """)
+  session.configure("open", """
+[guest]
+sandbox = off
+stop-timeout = 1s
+[gpu]
+vram = 4M
+aperture = 4M
+[machine]
+memory = 64M
+cpus = 1
+firmware = bios
+network = none
+""")
   for name, suite, firmware in (("linux", "trixie", "bios"), ("newer", "trixie-backports", "uefi")):
     kernel, initrd = make_linux(suite)
     session.configure(name, f"""
@@ -184,9 +197,50 @@ def slices(session):
   same(reply["free"], reply["size"] - VRAM * len(slices), "what is free")
 
 
+NAMESPACES = ["user namespace", "mount namespace", "pid namespace", "net namespace",
+  "ipc namespace", "uts namespace", "cgroup namespace"]
+COMMON_LAYERS = NAMESPACES + ["own root", "no new privileges", "landlock (asked for)", "seccomp",
+  "no capabilities", "resource limits"]
+GPU_LAYERS = ["no writable code (asked for)", "not dumpable (asked for)"]
+
+
+@plan.test("both processes of every guest are shut in by all layers")
+def layers(session):
+  for guest in MODES:
+    status = session.guest(guest)
+    check(status["sandbox"], f"'{guest}' has no sandbox")
+    for process, expected in (("gpu", COMMON_LAYERS + GPU_LAYERS), ("vmm", COMMON_LAYERS)):
+      found = [layer.removeprefix(process + ": ") for layer in status["layers"]
+        if layer.startswith(process + ": ") and "cgroup limits" not in layer]
+      same(sorted(found), sorted(expected), f"layers of the {process} of '{guest}'")
+    text = session.do("status", guest)
+    check(re.search(r"^VMM's layers: .*seccomp", text, re.MULTILINE), f"mullionctl status: {text}")
+
+
+def visible(pid, path):
+  """Whether a process finds a path below its own root."""
+  return os.path.lexists(f"/proc/{pid}/root{path}")
+
+
+@plan.test("no QEMU finds another guest's files, and no GPU process finds any")
+def own_files(session):
+  guests = {name: session.guest(name) for name in MODES}
+  for guest, status in guests.items():
+    vmm, gpu = status["vmmPid"], status["devicePid"]
+    same(os.listdir(f"/proc/{gpu}/root"), [], f"the root of the GPU process of '{guest}'")
+    for other in guests:
+      for path in (session.path(f"{other}.serial"), guests[other]["socket"]):
+        same(visible(vmm, path), guest == other, f"'{guest}' finds {path}")
+    for path in (session.path("config"), session.path("state/mullion/newer"), "/proc",
+        "/etc/passwd", "/dev/input", f"{session.runtime}/mullion/io.mullion.Host"):
+      if path.endswith("/newer") and guest == "newer":
+        continue
+      check(not visible(vmm, path), f"'{guest}' finds {path}")
+
+
 @plan.test("no device process holds or maps memory of another guest")
 def isolation(session):
-  guests = session.guests()
+  guests = {name: session.guest(name) for name in MODES}
   device = {name: memfds(guest["devicePid"]) for name, guest in guests.items()}
   vmm = {name: memfds(guest["vmmPid"]) for name, guest in guests.items()}
   for name in MODES:
@@ -427,6 +481,28 @@ def device_dies(session):
   check(session.guest("newer")["reason"], "no reason is given")
   same(session.guest("linux")["state"], "running", "the other guest")
   session.expect_picture("card", session.shot("linux"))
+
+
+@plan.test("a guest whose file says so runs without a sandbox, and every status shows it")
+def no_sandbox(session):
+  session.do("start", "open")
+  session.expect_state("open", "running")
+  check(not session.guest("open")["sandbox"], "its status says it has one")
+  check("own root" not in " ".join(session.guest("open")["layers"]), "layers of no sandbox")
+  check(re.search(r"^open .* OFF ", session.do("list"), re.MULTILINE), "list does not show it")
+  check(re.search(r"^Sandbox: +OFF$", session.do("status", "open"), re.MULTILINE), "nor status")
+  session.do("kill", "open")
+
+
+@plan.test("a guest one of whose files is missing is refused, and the reason names it")
+def missing_path(session):
+  session.do("kill", "newer")
+  os.rename(session.path("newer.serial"), session.path("newer.kept"))
+  status, _, errors = session.ctl("start", "newer")
+  os.rename(session.path("newer.kept"), session.path("newer.serial"))
+  check(status != 0, "it starts")
+  for part in ("own root", session.path("newer.serial"), "No such file", "sandbox = off"):
+    check(part in errors, f"{part} is not in {errors!r}")
 
 
 @plan.test("kill ends a guest at once")
