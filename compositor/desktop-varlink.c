@@ -5,12 +5,10 @@
 #include <string.h>
 #include <systemd/sd-varlink.h>
 #include <unistd.h>
-#include <wlr/types/wlr_compositor.h>
 #include <wlr/util/edges.h>
 
 #include "clock.h"
 #include "fd.h"
-#include "guest-desktop.h"
 #include "guest-window.h"
 #include "guest.h"
 #include "host-start.h"
@@ -268,10 +266,9 @@ static int screenshot_of_guest(
 		return error;
 	}
 	struct guest *guest = guest_find(desktop->server, name);
+	struct wlr_buffer *picture = guest_window_picture(guest->window);
 	struct screenshot screenshot;
-	if (guest->desktop == NULL ||
-		screenshot_surface(
-			desktop->server, guest_desktop_surface(guest->desktop), &screenshot) < 0) {
+	if (picture == NULL || screenshot_buffer(desktop->server, picture, &screenshot) < 0) {
 		return refuse(varlink, "the guest has drawn nothing yet");
 	}
 	return reply_screenshot(varlink, &screenshot);

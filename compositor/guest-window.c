@@ -339,6 +339,10 @@ void guest_window_committed(struct guest_window *window) {
 	}
 }
 
+struct wlr_buffer *guest_window_picture(const struct guest_window *window) {
+	return window->picture->buffer;
+}
+
 void guest_window_mode(struct guest_window *window, int *ret_width, int *ret_height) {
 	*ret_width = window->mode_width;
 	*ret_height = window->mode_height;

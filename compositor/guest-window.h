@@ -7,6 +7,7 @@ struct guest;
 struct guest_desktop;
 struct guest_window;
 struct window;
+struct wlr_buffer;
 struct wlr_surface;
 
 /*
@@ -37,6 +38,9 @@ void guest_window_committed(struct guest_window *window);
 
 /* Tells the device whether it can be seen. */
 void guest_window_update_visibility(struct guest_window *window);
+
+/* What is shown of the guest; NULL for nothing. */
+struct wlr_buffer *guest_window_picture(const struct guest_window *window);
 
 /* Size of the guest's own mode; 0 while it has shown nothing. */
 void guest_window_mode(struct guest_window *window, int *ret_width, int *ret_height);

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <wlr/render/wlr_renderer.h>
 #include <wlr/render/wlr_texture.h>
-#include <wlr/types/wlr_compositor.h>
+#include <wlr/types/wlr_buffer.h>
 #include <wlr/types/wlr_output.h>
 
 #include "fd.h"
@@ -60,9 +60,12 @@ static int read_texture(struct wlr_texture *texture, struct screenshot *ret) {
 	return 0;
 }
 
-int screenshot_surface(struct server *server, struct wlr_surface *surface, struct screenshot *ret) {
-	struct wlr_texture *texture = wlr_surface_get_texture(surface);
-	return texture != NULL ? read_texture(texture, ret) : -ENODATA;
+int screenshot_buffer(struct server *server, struct wlr_buffer *buffer, struct screenshot *ret) {
+	// Of a surface's buffer wlroots keeps a texture, also when its client has gone.
+	struct wlr_client_buffer *client_buffer = wlr_client_buffer_get(buffer);
+	return client_buffer != NULL && client_buffer->texture != NULL
+		? read_texture(client_buffer->texture, ret)
+		: -ENODATA;
 }
 
 struct screenshot_request *screenshot_session(

@@ -6,7 +6,7 @@
 struct output;
 struct server;
 struct wlr_buffer;
-struct wlr_surface;
+struct wlr_buffer;
 
 /* A sealed memfd of height rows of stride bytes, XRGB8888. */
 struct screenshot {
@@ -29,8 +29,8 @@ struct screenshot_request *screenshot_session(
 /* No call of done any more. */
 void screenshot_cancel(struct screenshot_request *request);
 
-/* A surface's own pixels, now. Returns 0 or -errno; ret->fd is the caller's. */
-int screenshot_surface(struct server *server, struct wlr_surface *surface, struct screenshot *ret);
+/* The pixels of a client's buffer, now. Returns 0 or -errno; ret->fd is the caller's. */
+int screenshot_buffer(struct server *server, struct wlr_buffer *buffer, struct screenshot *ret);
 
 /* From the output: a frame has been committed, or the output goes. */
 void screenshot_output_committed(struct output *output, struct wlr_buffer *buffer);

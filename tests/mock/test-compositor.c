@@ -575,6 +575,134 @@ static void guest_whose_client_left_is_shown_again(void **state) {
 
 #define fight_test(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
+/* The screen's pixels, or one guest's; the caller's to free. */
+static uint8_t *take_picture(struct fight *fight, const char *guest, size_t *ret_size) {
+	sd_json_variant *reply = NULL;
+	sd_varlink_set_allow_fd_passing_input(fight->session.desktop, true);
+	assert_int_equal(session_call(&fight->session, "Screenshot", guest != NULL ? "name" : NULL,
+				 guest, &reply),
+		0);
+	size_t size = sd_json_variant_unsigned(sd_json_variant_by_key(reply, "stride")) *
+		sd_json_variant_unsigned(sd_json_variant_by_key(reply, "height"));
+	sd_json_variant_unref(reply);
+	int fd = sd_varlink_take_fd(fight->session.desktop, 0);
+	uint8_t *pixels = malloc(size);
+	assert_non_null(pixels);
+	assert_int_equal(pread(fd, pixels, size, 0), size);
+	close(fd);
+	*ret_size = size;
+	return pixels;
+}
+
+static void assert_same_picture(struct fight *fight, const char *guest, const uint8_t *expected,
+	size_t expected_size, const char *when) {
+	size_t size;
+	uint8_t *pixels = take_picture(fight, guest, &size);
+	if (size != expected_size || memcmp(pixels, expected, size) != 0) {
+		fail_msg("%s: %s looks different", when, guest != NULL ? guest : "the screen");
+	}
+	free(pixels);
+}
+
+static void connect_again(struct fight *fight) {
+	int fd = session_take_display(&fight->session, "hostile", START_MSEC);
+	assert_true(fd >= 0);
+	assert_true(peer_connect(&fight->peer, fd));
+	fight->raw = fd;
+}
+
+/* mulliond has replaced the device, and tells that it has no display. */
+static void tell_of_new_device(struct fight *fight) {
+	fight->session.guests[1].presented = 0;
+	sd_varlink_close_unref(fight->session.watch);
+	fight->session.watch = NULL;
+}
+
+static void wait_for_mode(struct fight *fight, int width) {
+	assert_kept(fight, "its picture");
+	for (int i = 0; i < 100 && session_window(&fight->session, "hostile", "modeWidth") != width;
+		i++) {
+		session_run(&fight->session, 20);
+	}
+	assert_int_equal(session_window(&fight->session, "hostile", "modeWidth"), width);
+}
+
+static void window_keeps_its_picture_while_its_device_is_replaced(void **state) {
+	struct fight *fight = *state;
+	static const char *const keys[] = {
+		"x", "y", "width", "height", "stack", "modeWidth", "modeHeight"};
+	int64_t before[ARRAY_SIZE(keys)];
+	peer_make_desktop(&fight->peer);
+	peer_show(&fight->peer, WIDTH / 2, HEIGHT / 2);
+	wait_for_mode(fight, WIDTH / 2);
+	assert_int_equal(session_call(&fight->session, "Focus", "name", "hostile", NULL), 0);
+	session_run(&fight->session, 100);
+	size_t screen_size, own_size;
+	uint8_t *screen = take_picture(fight, NULL, &screen_size);
+	uint8_t *own = take_picture(fight, "hostile", &own_size);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		before[i] = session_window(&fight->session, "hostile", keys[i]);
+	}
+	for (int round = 0; round < 20; round++) {
+		peer_finish(&fight->peer);
+		assert_same_picture(fight, NULL, screen, screen_size, "no device");
+		assert_same_picture(fight, "hostile", own, own_size, "no device");
+		tell_of_new_device(fight);
+		connect_again(fight);
+		peer_make_desktop(&fight->peer);
+		assert_kept(fight, "a desktop without a picture");
+		assert_same_picture(fight, NULL, screen, screen_size, "a device without a picture");
+		peer_show(&fight->peer, WIDTH / 2, HEIGHT / 2);
+		assert_kept(fight, "its first picture");
+		assert_same_picture(fight, NULL, screen, screen_size, "a new device");
+		for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+			assert_int_equal(
+				session_window(&fight->session, "hostile", keys[i]), before[i]);
+		}
+	}
+	free(screen);
+	free(own);
+}
+
+static void new_device_may_have_another_mode(void **state) {
+	struct fight *fight = *state;
+	peer_make_desktop(&fight->peer);
+	peer_show(&fight->peer, WIDTH, HEIGHT);
+	wait_for_mode(fight, WIDTH);
+	peer_finish(&fight->peer);
+	tell_of_new_device(fight);
+	connect_again(fight);
+	peer_make_desktop(&fight->peer);
+	peer_show(&fight->peer, WIDTH / 2, HEIGHT / 2);
+	wait_for_mode(fight, WIDTH / 2);
+	size_t size;
+	free(take_picture(fight, "hostile", &size));
+	assert_int_equal(size, SIZE / 4);
+}
+
+static void full_screen_stays_while_its_device_is_replaced(void **state) {
+	struct fight *fight = *state;
+	peer_make_desktop(&fight->peer);
+	peer_show(&fight->peer, WIDTH, HEIGHT);
+	wait_for_mode(fight, WIDTH);
+	assert_int_equal(session_call(&fight->session, "Fullscreen", "name", "hostile", NULL), 0);
+	session_run(&fight->session, 100);
+	size_t size;
+	uint8_t *screen = take_picture(fight, NULL, &size);
+	for (int round = 0; round < 5; round++) {
+		peer_finish(&fight->peer);
+		assert_same_picture(fight, NULL, screen, size, "no device");
+		tell_of_new_device(fight);
+		connect_again(fight);
+		peer_make_desktop(&fight->peer);
+		peer_show(&fight->peer, WIDTH, HEIGHT);
+		assert_kept(fight, "its first picture");
+		assert_same_picture(fight, NULL, screen, size, "a new device");
+	}
+	assert_int_equal(session_call(&fight->session, "Fullscreen", NULL, NULL, NULL), 0);
+	free(screen);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		fight_test(guest_sees_no_global_of_the_desktop),
@@ -620,6 +748,9 @@ int main(void) {
 		fight_test(half_a_message_harms_nobody),
 		fight_test(descriptors_that_nobody_asked_for_harm_nobody),
 		fight_test(guest_whose_client_left_is_shown_again),
+		fight_test(window_keeps_its_picture_while_its_device_is_replaced),
+		fight_test(new_device_may_have_another_mode),
+		fight_test(full_screen_stays_while_its_device_is_replaced),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
