@@ -283,25 +283,35 @@ void guest_window_set_desktop(struct guest_window *window, struct guest_desktop 
 	guest_window_update_visibility(window);
 }
 
-/* The guest set another mode: a window that nobody sized follows it. */
+/* A window that nobody sized has the size of the guest's mode. */
+static void follow_mode(struct guest_window *window) {
+	struct window *base = &window->base;
+	if (base->sized || window->mode_width == 0) {
+		return;
+	}
+	struct wlr_box old = base->box;
+	initial_size(window, window->mode_width, window->mode_height);
+	int width = base->box.width, height = base->box.height;
+	base->box = old;
+	if (base->fullscreen != NULL) {
+		base->box.width = width;
+		base->box.height = height;
+	} else {
+		window_content_resized(base, width, height);
+		impl_resize(base, base->box.width, base->box.height);
+	}
+}
+
+void guest_window_output_changed(struct guest_window *window) {
+	follow_mode(window);
+}
+
 static void mode_changed(struct guest_window *window, int width, int height) {
 	window->mode_width = width;
 	window->mode_height = height;
-	struct window *base = &window->base;
-	if (base->fullscreen != NULL) {
-		if (!base->sized) {
-			struct wlr_box box = base->box;
-			initial_size(window, width, height);
-			base->box.x = box.x;
-			base->box.y = box.y;
-		}
-		window_refit(base);
-	} else if (!base->sized) {
-		struct wlr_box old = base->box;
-		initial_size(window, width, height);
-		int new_width = base->box.width, new_height = base->box.height;
-		base->box = old;
-		window_content_resized(base, new_width, new_height);
+	follow_mode(window);
+	if (window->base.fullscreen != NULL) {
+		window_refit(&window->base);
 	}
 }
 

@@ -33,6 +33,9 @@ void guest_window_set_desktop(struct guest_window *window, struct guest_desktop 
 /* The guest goes on without a device: its last picture would look as if it lived. */
 void guest_window_drop_stale(struct guest_window *window);
 
+/* The screen it stands on has another size: its own follows, where nobody chose it. */
+void guest_window_output_changed(struct guest_window *window);
+
 /* The desktop's surface has a new state. */
 void guest_window_committed(struct guest_window *window);
 

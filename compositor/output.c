@@ -39,6 +39,7 @@ static void arrange(struct output *output) {
 	if (window != NULL) {
 		window_refit(window);
 	}
+	window_output_changed(output->server, output);
 }
 
 static void handle_commit(struct wl_listener *listener, void *data) {
@@ -86,7 +87,7 @@ static void handle_destroy(struct wl_listener *listener, void *data) {
 	free(output);
 	server_changed(server);
 	if (nested && wl_list_empty(&server->outputs)) {
-		server_leave(server);
+		server_window_closed(server);
 	}
 }
 

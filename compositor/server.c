@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <wlr/backend.h>
+#include <wlr/backend/multi.h>
 #include <wlr/backend/session.h>
+#include <wlr/backend/wayland.h>
+#include <wlr/config.h>
 #include <wlr/render/allocator.h>
 #include <wlr/render/wlr_renderer.h>
 #include <wlr/types/wlr_compositor.h>
@@ -20,6 +23,9 @@
 #include <wlr/types/wlr_subcompositor.h>
 #include <wlr/types/wlr_viewporter.h>
 #include <wlr/types/wlr_xdg_output_v1.h>
+#if WLR_HAS_X11_BACKEND
+#include <wlr/backend/x11.h>
+#endif
 
 #include "desktop-varlink.h"
 #include "guest-client.h"
@@ -51,6 +57,7 @@ static void handle_backend_destroy(struct wl_listener *listener, void *data) {
 	struct server *server = wl_container_of(listener, server, backend_destroy);
 	log_error("the display of the session has gone");
 	server->backend = NULL;
+	server->failed = true;
 	wl_list_remove(&server->backend_destroy.link);
 	wl_list_init(&server->backend_destroy.link);
 	wl_list_remove(&server->new_output.link);
@@ -212,7 +219,7 @@ bool server_run(struct server *server, const char *command) {
 		server_spawn(server, command);
 	}
 	loop_run(&server->loop);
-	return server->backend != NULL;
+	return !server->failed;
 }
 
 static void finish_backend(struct server *server) {
@@ -248,6 +255,9 @@ void server_finish(struct server *server) {
 	finish_backend(server);
 	if (server->changed_idle != NULL) {
 		wl_event_source_remove(server->changed_idle);
+	}
+	if (server->closed_idle != NULL) {
+		wl_event_source_remove(server->closed_idle);
 	}
 	if (server->scene != NULL) {
 		wlr_scene_node_destroy(&server->scene->tree.node);
@@ -343,6 +353,49 @@ void server_leave(struct server *server) {
 		show_farewell(server);
 	}
 	host_link_shutdown(server->host, handle_shut_down, server);
+}
+
+static void find_nested(struct wlr_backend *backend, void *data) {
+	bool *found = data;
+	*found = *found || wlr_backend_is_wl(backend);
+#if WLR_HAS_X11_BACKEND
+	*found = *found || wlr_backend_is_x11(backend);
+#endif
+}
+
+/* Whether the session around us, which we have a window in, is still there. */
+static bool is_nested(struct server *server) {
+	bool found = false;
+	if (server->backend != NULL && wlr_backend_is_multi(server->backend)) {
+		wlr_multi_for_each_backend(server->backend, find_nested, &found);
+	} else if (server->backend != NULL) {
+		find_nested(server->backend, &found);
+	}
+	return found;
+}
+
+static void handle_window_closed(void *data) {
+	struct server *server = data;
+	server->closed_idle = NULL;
+	if (!wl_list_empty(&server->outputs)) {
+		return;
+	}
+	if (is_nested(server)) {
+		server_leave(server);
+		return;
+	}
+	log_error("the session around this one has gone");
+	server->failed = true;
+	loop_stop(&server->loop);
+}
+
+void server_window_closed(struct server *server) {
+	// A backend that goes destroys its outputs first.
+	if (server->closed_idle == NULL && server->host != NULL) {
+		server->closed_idle =
+			wl_event_loop_add_idle(server->loop.wayland, handle_window_closed, server);
+		loop_kick(&server->loop);
+	}
 }
 
 void server_spawn(struct server *server, const char *command) {

@@ -61,9 +61,11 @@ struct server {
 	struct desktop_varlink *desktop_varlink;
 
 	struct wl_event_source *changed_idle; // pending, or NULL
+	struct wl_event_source *closed_idle;  // likewise
 	struct wl_event_source *signals[2];
 	const char *socket; // wayland-0, ...
 	bool leaving;
+	bool failed; // its display has gone: nobody left it
 
 	struct wl_listener new_output, backend_destroy, new_surface;
 };
@@ -88,6 +90,12 @@ void server_changed(struct server *server);
 
 /* Ends the session in order; a second time, at once. */
 void server_leave(struct server *server);
+
+/*
+ * The last window that we had in another session has gone. Where its user closed it, the
+ * session ends in order; where the other session has gone with it, nothing is left undone.
+ */
+void server_window_closed(struct server *server);
 
 /* Runs a command line by sh, as a client of the session. */
 void server_spawn(struct server *server, const char *command);

@@ -5,6 +5,7 @@
 #include <wlr/types/wlr_output_layout.h>
 #include <wlr/util/edges.h>
 
+#include "guest-window.h"
 #include "guest.h"
 #include "output.h"
 #include "placement.h"
@@ -375,6 +376,22 @@ void window_toggle_fullscreen(struct window *window) {
 		window_set_fullscreen(window, NULL);
 	} else {
 		window_set_fullscreen(window, window_output(window));
+	}
+}
+
+void window_output_changed(struct server *server, struct output *output) {
+	struct window *window;
+	wl_list_for_each (window, &server->windows, link) {
+		if (window_output(window) != output || window->fullscreen == output) {
+			continue;
+		}
+		if (window->guest != NULL) {
+			guest_window_output_changed(window->guest->window);
+		}
+		keep_reachable(window);
+		if (window->fullscreen == NULL) {
+			show_at(window, window->box);
+		}
 	}
 }
 

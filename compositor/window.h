@@ -93,6 +93,9 @@ void window_toggle_fullscreen(struct window *window);
 /* The output's size or place changed, or the content's aspect: fits a full screen again. */
 void window_refit(struct window *window);
 
+/* An output has another size. */
+void window_output_changed(struct server *server, struct output *output);
+
 /* An output has come: windows that had none get their place. */
 void window_output_added(struct server *server);
 

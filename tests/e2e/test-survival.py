@@ -20,6 +20,7 @@ OUTPUT = 1024, 768
 MOCKS = {"red": (320, 240), "green": (400, 300), "blue": (256, 192)}
 REAL_MODE = "640x480"
 BOOT_SECONDS = 120
+KEY_Q = 16
 WRITTEN_SECONDS = 0.3  # the state is written 0.1 s after a change
 
 plan = Plan()
@@ -231,6 +232,46 @@ def leave(session):
   check(not os.path.exists(state_file(session)), "the state is still there")
 
 
+@plan.test("a guest larger than the screen gets a window that fits, at the size that is configured")
+def fits(session):
+  around, inner = Session(), Session()
+  try:
+    around.configure("mullion", "[desktop]\noutput = 1600x1200\n")
+    start(around)
+    inner.configure("mullion", "[mullion]\nvram = 16M\n[desktop]\noutput = 800x600\n")
+    inner.configure("large", "[gpu]\nvram = 8M\nmode = 1024x768\n[machine]\nvmm = external\n")
+    nested = {"WLR_BACKENDS": "wayland",
+      "WAYLAND_DISPLAY": os.path.join(around.runtime, around.display())}
+    inner.start(**nested)
+    wait_until(lambda: not inner.ctl("windows")[0], "mullion answers", 20)
+    start_mock(inner, "large", (1024, 768))
+    settle(inner, ("large",))
+    x, y, width, height = inner.window("large")
+    check(x >= 0 and y > 0 and x + width <= 800 and y + height <= 600,
+      f"it is {width}x{height} at {x},{y}")
+    check(abs(width * 768 - height * 1024) <= 1024, f"the aspect of {width}x{height}")
+    session_around_dies(around, inner, nested)
+  finally:
+    inner.finish()
+    around.finish()
+
+
+def session_around_dies(around, inner, nested):
+  """No guest ends with it; a window that is closed ends them all."""
+  before, picture = lives(inner, ("large",)), content(inner)
+  kill_compositor(around)
+  same(inner.process.wait(10), 1, "the status of the mullion inside")
+  same(lives(inner, ("large",)), before, "its guest")
+  start(around)
+  inner.start(**dict(nested, WAYLAND_DISPLAY=os.path.join(around.runtime, around.display())))
+  wait_until(lambda: not inner.ctl("windows")[0], "mullion answers", 20)
+  settle(inner, ("large",))
+  check(content(inner) == picture, "the screen looks different")
+  around.input(f"key {KEY_Q} super shift")
+  same(inner.process.wait(20), 0, "the status of a mullion whose window was closed")
+  check(not inner.ctl("list")[1], "its mulliond still answers")
+
+
 @plan.test("real guests run on while the compositor is killed, and look as before")
 def real(session):
   lacking = qemu_lacks()
@@ -290,7 +331,8 @@ kernel = {kernel}
 initrd = {initrd}
 append = quiet console=tty0 mullion.card=0
 network = none
-extra = -serial file:{session.path(name + '.serial')}
+extra = -serial file:{session.serial_file(name)}
+paths = {session.path(name + '.serial')}
 """)
 
 
