@@ -208,10 +208,7 @@ static void handle_exit(void *data, const siginfo_t *info) {
 	if (layer != NULL) {
 		snprintf(how, sizeof(how), "cannot be shut in (%s): its log says why", layer);
 	}
-	// What it says after its fault is no answer.
-	bool ready = device->ready;
 	drain(device);
-	device->ready = device->fault != NULL ? ready : device->ready;
 	close_link(device);
 	snprintf(reason, sizeof(reason), "its GPU process (mullion-device) %s",
 		device->fault != NULL ? device->fault : how);
