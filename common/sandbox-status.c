@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "fd.h"
+#include "sandbox-cgroup.h"
 
 static const struct {
 	enum sandbox_layer layer;
@@ -106,6 +107,7 @@ sandbox_layers sandbox_read_layers(pid_t pid) {
 		layers |= (facts.sets == 5 && facts.capabilities == 0) << SANDBOX_NO_CAPABILITIES;
 	}
 	layers |= is_limited(pid) << SANDBOX_LIMITS;
+	layers |= sandbox_cgroup_holds(pid) << SANDBOX_CGROUP;
 	fd_close(process);
 	return layers;
 }

@@ -10,10 +10,17 @@
 #include "fd.h"
 #include "log.h"
 #include "refuse.h"
+#include "sandbox-cgroup.h"
 
 #define START_TIMEOUT_US (45 * USEC_PER_SEC)
 #define LOST_TIMEOUT_US (3 * USEC_PER_SEC) // from the loss of a peer to the end of its process
 #define TERMINATE_TIMEOUT_US (2 * USEC_PER_SEC)
+
+/* What QEMU and the GPU's process need besides the guest's own memory and processors: a
+ * translator's code, tables, pictures; worker threads; the devices' share of time. */
+#define MEMORY_OVERHEAD (UINT64_C(2) << 30)
+#define THREADS_OVERHEAD 256
+#define CPUS_OVERHEAD 2
 
 enum {
 	STEP_NONE,
@@ -97,6 +104,36 @@ static void restart(struct guest *guest) {
 	}
 }
 
+static void open_group(struct guest *guest) {
+	const struct config_guest *config = guest->config;
+	const struct sandbox_cgroup_limits limits = {
+		.memory = config->memory + config->vram + MEMORY_OVERHEAD,
+		.threads = THREADS_OVERHEAD + config->cpus,
+		.cpus = config->cpus + CPUS_OVERHEAD,
+	};
+	guest->group = sandbox_cgroup_open(guest->cgroups, name_of(guest), &limits);
+}
+
+/* Takes processes in that are new. */
+static void fill_group(struct guest *guest) {
+	const pid_t pids[] = {guest->gpu.device.process.pid, guest->machine.process.pid};
+	for (size_t i = 0; i < 2; i++) {
+		if (pids[i] != guest->grouped[i]) {
+			guest->grouped[i] = pids[i];
+			int error = pids[i] != 0 ? sandbox_cgroup_add(guest->group, pids[i]) : 0;
+			if (error < 0) {
+				log_warning("guest '%s': process %d is without limits: %s",
+					name_of(guest), pids[i], strerror(-error));
+			}
+		}
+	}
+}
+
+static void close_group(struct guest *guest) {
+	guest->group = fd_close(guest->group);
+	sandbox_cgroup_remove(guest->cgroups, name_of(guest));
+}
+
 /* Nothing of it is left once both processes are gone. */
 static void finish_if_gone(struct guest *guest) {
 	if (guest->machine.process.pid != 0 || !gpu_is_gone(&guest->gpu)) {
@@ -108,6 +145,7 @@ static void finish_if_gone(struct guest *guest) {
 	qemu_needs_finish(&guest->needs);
 	machine_finish(&guest->machine);
 	gpu_finish(&guest->gpu);
+	close_group(guest);
 	drop_display(guest);
 	free(guest->lost);
 	guest->lost = NULL;
@@ -175,6 +213,7 @@ static void handle_gpu_input(void *data, const struct link_input *input) {
 }
 
 static void handle_changed(void *data) {
+	fill_group(data); // a device may have taken another one's place
 	changed(data);
 }
 
@@ -232,6 +271,7 @@ static void refuse_start(struct guest *guest, char *reason) {
 	guest->timer = sd_event_source_disable_unref(guest->timer);
 	qemu_needs_finish(&guest->needs);
 	gpu_finish(&guest->gpu);
+	close_group(guest);
 	drop_display(guest);
 	free(guest->reason);
 	guest->reason = reason != NULL ? reason : strdup("out of memory");
@@ -275,11 +315,13 @@ int guest_show(struct guest *guest, int display, int viewer) {
 
 static void start_processes(struct guest *guest) {
 	char *reason = NULL;
+	open_group(guest);
 	if (gpu_start(&guest->gpu, guest->event, guest->config, guest->vram, &gpu_ops, guest,
 		    &reason) < 0) {
 		refuse_start(guest, reason);
 		return;
 	}
+	fill_group(guest);
 	show_kept(guest);
 	if (guest->config->vmm == CONFIG_VMM_EXTERNAL) {
 		set_running(guest);
@@ -290,6 +332,7 @@ static void start_processes(struct guest *guest) {
 		refuse_start(guest, reason);
 		return;
 	}
+	fill_group(guest);
 	qemu_needs_finish(&guest->needs);
 	set_timer(guest, START_TIMEOUT_US, handle_start_timeout);
 	changed(guest);
@@ -383,7 +426,7 @@ struct guest *guest_create(sd_event *event, const struct config_host *host,
 	if (guest == NULL) {
 		return NULL;
 	}
-	guest->display = guest->viewer = -1;
+	guest->display = guest->viewer = guest->cgroups = guest->group = -1;
 	guest->host = host;
 	guest->config = config;
 	guest->event = sd_event_ref(event);
@@ -403,6 +446,7 @@ void guest_destroy(struct guest *guest) {
 	qemu_needs_finish(&guest->needs);
 	machine_finish(&guest->machine);
 	gpu_finish(&guest->gpu);
+	close_group(guest);
 	drop_display(guest);
 	sd_event_unref(guest->event);
 	free(guest->reason);

@@ -50,6 +50,9 @@ struct guest {
 	sd_event_source *again;   // owned: while it waits for one
 	sd_event *event;          // owned reference
 	struct vram *vram;        // borrowed
+	int cgroups;              // borrowed: see sandbox_cgroup_root(); set once it is made
+	int group;                // owned: its cgroup while it runs, -1 where there is none
+	pid_t grouped[2];         // which of its processes are in there: GPU's, QEMU
 	const struct guest_ops *ops;
 	void *data;
 };

@@ -6,6 +6,8 @@
 #include <time.h>
 
 #include "clock.h"
+#include "fd.h"
+#include "sandbox-cgroup.h"
 
 /* A hostile device can change something all the time: it is told no more often. */
 #define NOTIFY_INTERVAL_US (10 * USEC_PER_MSEC)
@@ -36,6 +38,7 @@ static int make_guests(struct guests *guests) {
 		if (guests->list[i] == NULL) {
 			return -ENOMEM;
 		}
+		guests->list[i]->cgroups = guests->cgroups;
 		guests->len++;
 	}
 	return 0;
@@ -46,6 +49,7 @@ int guests_init(struct guests *guests, sd_event *event, struct config *config,
 	*guests = (struct guests){
 		.event = sd_event_ref(event),
 		.config = *config,
+		.cgroups = sandbox_cgroup_root("/sys/fs/cgroup", NULL),
 		.changed = changed,
 		.data = data,
 	};
@@ -70,6 +74,9 @@ void guests_finish(struct guests *guests) {
 		guest_destroy(guests->list[i]);
 	}
 	free(guests->list);
+	if (guests->event != NULL) {
+		fd_close(guests->cgroups);
+	}
 	sd_event_source_disable_unref(guests->notify);
 	vram_finish(&guests->vram);
 	config_finish(&guests->config);

@@ -14,6 +14,7 @@ struct guests {
 	sd_event *event;      // owned reference
 	struct config config; // owned
 	struct vram vram;
+	int cgroups;         // owned: see sandbox_cgroup_root(), -1 where there is none
 	struct guest **list; // owned, len of them, in the order of names
 	size_t len;
 	sd_event_source *notify; // owned; changes of a short time are told once

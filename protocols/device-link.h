@@ -69,6 +69,14 @@ enum link_fd {
 	LINK_FDS,
 };
 
+/*
+ * All descriptors that a device ever holds (tests/e2e/test-session.py compares): /dev/null
+ * on 0; mulliond's standard error on 1 and 2; the link on 3; those of LINK_SETUP; the VMM's
+ * connection and what it sends along, of which enum link_kind has the list; the display's
+ * Wayland socket; and of its own making an epoll, a signalfd, one timerfd a clock, and a
+ * sealed memfd while a picture's format is converted.
+ */
+
 #define LINK_REPLIES_SIZE 65536 // bytes that the pipe holds
 
 /* What a kept descriptor is for. */
