@@ -22,6 +22,9 @@
 #define BEAT_ACCURACY_US (250 * USEC_PER_MSEC)
 #define BEATS_MISSED_MAX 3
 
+/* Messages that a dead device's link can have held: its buffer in the smallest of them. */
+#define DRAIN_MAX 1024
+
 /* Between the end of its link and a process's own. */
 #define LEAVE_US (500 * USEC_PER_MSEC)
 
@@ -148,12 +151,15 @@ static int handle_link(sd_event_source *source, int fd, uint32_t events, void *d
 	return 0;
 }
 
-/* What it had stored before it died counts, though nobody has read it yet. */
+/*
+ * What it had stored before it died counts, though nobody has read it yet. No more than its
+ * buffer held: it may have given its end of the link away, to somebody who still writes.
+ */
 static void drain(struct gpu_device *device) {
-	int result;
-	do {
-		result = device->link >= 0 ? receive(device) : 0;
-	} while (result == 1 || result == -EINTR);
+	int result = device->link >= 0 ? 1 : 0;
+	for (unsigned i = 0; i < DRAIN_MAX && (result == 1 || result == -EINTR); i++) {
+		result = receive(device);
+	}
 }
 
 static void close_link(struct gpu_device *device) {

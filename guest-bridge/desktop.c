@@ -43,9 +43,21 @@ static void handle_toplevel_close(void *data, struct xdg_toplevel *toplevel) {
 	desktop->ops->closed(desktop->data);
 }
 
+static void handle_toplevel_bounds(
+	void *data, struct xdg_toplevel *toplevel, int32_t width, int32_t height) {
+}
+
+static void handle_toplevel_capabilities(
+	void *data, struct xdg_toplevel *toplevel, struct wl_array *capabilities) {
+}
+
+/* Also of versions that were not bound: libwayland ends the process for an event that has no
+ * function, whatever the version. */
 static const struct xdg_toplevel_listener toplevel_listener = {
 	.configure = handle_toplevel_configure,
 	.close = handle_toplevel_close,
+	.configure_bounds = handle_toplevel_bounds,
+	.wm_capabilities = handle_toplevel_capabilities,
 };
 
 static int take_guest_role(struct desktop *desktop) {

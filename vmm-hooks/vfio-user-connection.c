@@ -57,8 +57,13 @@ struct vfio_user_connection {
 	const char *why;
 
 	struct frame untrusted_in;
+	uint8_t untrusted_behind; // see look_at_all()
 	struct frame out;
 };
+
+_Static_assert(offsetof(struct vfio_user_connection, untrusted_behind) ==
+		offsetof(struct vfio_user_connection, untrusted_in) + sizeof(struct frame),
+	"there is room for a byte more");
 
 enum step {
 	STEP_AGAIN, // there may be more
@@ -317,11 +322,15 @@ static enum step look(struct vfio_user_connection *connection, size_t *ret, bool
 	return STEP_AGAIN;
 }
 
-/* Looks at exactly one message, with its descriptors. */
+/*
+ * Looks at one message with its descriptors. Linux gives a look that has all its bytes also
+ * the descriptors of what comes next. But it never looks past the end of what came with
+ * descriptors: so they are this message's where there is no byte behind it.
+ */
 static enum step look_at_all(struct vfio_user_connection *connection, size_t size, size_t *ret) {
-	enum step step = receive(connection, 0, size, MSG_PEEK, ret);
-	if (step == STEP_AGAIN && *ret < size) {
-		// They belong to the first piece, with which they come again.
+	enum step step = receive(connection, 0, size + 1, MSG_PEEK, ret);
+	if (step == STEP_AGAIN && *ret != size) {
+		// Those of a piece come again with it.
 		fd_close_many(connection->fds, connection->fds_len);
 		connection->fds_len = 0;
 	}

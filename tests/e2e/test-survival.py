@@ -182,6 +182,27 @@ def state(session):
   same(os.stat(state_file(session)).st_mtime_ns, written, "the time of its last change")
 
 
+@plan.test("a window stays as it is while its guest's device is killed and replaced")
+def device(session):
+  session.do("focus", "red")
+  windows, picture, own = lasting(session), content(session), content(session, "red")
+  waited = []
+  # More in short order are more than mulliond puts up with.
+  for number in range(3):
+    frames, pid = session.windows()["red"]["frames"], session.guest("red")["devicePid"]
+    os.kill(pid, signal.SIGKILL)
+    killed = time.monotonic()
+    check(content(session) == picture, f"round {number}: the screen looks different at once")
+    same(lasting(session), windows, f"round {number}: the windows at once")
+    wait_until(lambda: session.windows()["red"]["frames"] > frames, "the next one draws", 10, 0.01)
+    waited.append(time.monotonic() - killed)
+    check(session.guest("red")["devicePid"] != pid, "it is the same device")
+    check(content(session, "red") == own, f"round {number}: the guest's picture")
+    check(content(session) == picture, f"round {number}: the screen looks different")
+    same(lasting(session), windows, f"round {number}: the windows")
+  print(f"# shown again after {', '.join(f'{seconds * 1000:.0f} ms' for seconds in waited)}")
+
+
 @plan.test("a damaged state is reported once, and the session runs")
 def damaged(session):
   kill_compositor(session)

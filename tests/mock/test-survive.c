@@ -3,9 +3,11 @@
  * memory. Another goes on in its place: every request is handled once and answered once,
  * and nothing is lost.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -255,9 +257,104 @@ static void killed_at_any_moment_it_loses_nothing(void **state) {
 	guest_finish(&guest);
 }
 
+static void send_map(struct mock *mock, uint64_t address, int fd) {
+	const struct vfu_dma_map map = {
+		.argsz = sizeof(map), .flags = 3, .address = address, .size = PAGE};
+	assert_int_equal(vmm_send(&mock->vmm, VFU_DMA_MAP, 0, &map, sizeof(map), &fd, fd >= 0), 0);
+}
+
+static void send_unmap(struct mock *mock, uint64_t address) {
+	const struct vfu_dma_unmap unmap = {
+		.argsz = sizeof(unmap), .address = address, .size = PAGE};
+	assert_int_equal(vmm_send(&mock->vmm, VFU_DMA_UNMAP, 0, &unmap, sizeof(unmap), NULL, 0), 0);
+}
+
+/* As QEMU sends its changes of the memory map: without waiting for a reply. */
+static void descriptors_stay_with_their_own_message(void **state) {
+	struct mock *mock = *state;
+	int files[] = {memfd_create_sealed("a", PAGE), memfd_create_sealed("b", PAGE)};
+	pid_t device = mock->host.process.pid;
+	kill(device, SIGSTOP);
+	for (uint64_t i = 0; i < 8; i++) {
+		send_map(mock, (2 * i) * PAGE, -1);
+		send_map(mock, (2 * i + 1) * PAGE, files[i % 2]);
+		send_unmap(mock, (2 * i) * PAGE);
+	}
+	kill(device, SIGCONT);
+	for (unsigned i = 0; i < 24; i++) {
+		struct vmm_message reply;
+		assert_int_equal(vmm_receive(&mock->vmm, &reply), 0);
+		assert_int_equal(reply.header.flags & VFU_ERROR, 0);
+	}
+	const struct device_state_slot *slot =
+		&mock->host.state_file->slots[mock->host.state_file->commit % 2];
+	assert_int_equal(slot->dma.count, 8);
+	for (unsigned i = 0; i < 8; i++) {
+		assert_int_equal(slot->dma.maps[i].file, i % 2);
+	}
+	fd_close_many(files, 2);
+}
+
+/* A message that comes in pieces is not there for the next device: its client is dropped. */
+static void a_client_in_the_middle_of_a_message_is_dropped(void **state) {
+	struct mock *mock = *state;
+	struct vfu_header header = {.id = 9, .command = VFU_GET_INFO, .size = 32};
+	assert_int_equal(vmm_send_raw(&mock->vmm, &header, 8, NULL, 0), 0);
+	for (uint64_t end = clock_usec() + USEC_PER_SEC;
+		device_host_live(&mock->host)->partial == 0;) {
+		assert_true(clock_usec() < end);
+	}
+	usleep(10000);
+	assert_int_equal(device_host_replace(&mock->host), 0);
+	mock_assert_dropped(mock, MOCK_PROMPT_MSEC, "a client whose message is lost");
+	mock_assert_served(mock);
+}
+
+static int count_threads(pid_t pid) {
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	DIR *dir = opendir(path);
+	int n = 0;
+	for (struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
+		n += entry->d_name[0] != '.';
+	}
+	closedir(dir);
+	return n;
+}
+
+/* A guest that reboots for ever: memory comes and goes, and so do modes. */
+static void a_thousand_resets_leave_nothing_behind(void **state) {
+	struct mock *mock = *state;
+	struct guest guest;
+	guest_init(&guest, mock);
+	pid_t device = mock->host.process.pid;
+	long memory = 0;
+	int fds = 0;
+	for (unsigned i = 0; i < 1000; i++) {
+		turn_memory(&guest);
+		turn_interrupts(&guest);
+		assert_int_equal(bochs_set_mode(&guest.bochs, 640, 480, 32), 0);
+		assert_int_equal(vmm_reset(&mock->vmm), 0);
+		if (i == 100) {
+			memory = process_memory(device);
+			fds = process_fds(device);
+		}
+	}
+	assert_all_went_well(&guest);
+	assert_int_equal(process_fds(device), fds);
+	assert_in_range(process_memory(device), 0, memory + 256);
+	assert_int_equal(count_threads(device), 1);
+	assert_int_equal(device_host_state(&mock->host)->resets, 1000);
+	assert_int_equal(kept(mock), 1);
+	guest_finish(&guest);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		mock_test(killed_at_any_moment_it_loses_nothing),
+		mock_test(descriptors_stay_with_their_own_message),
+		mock_test(a_client_in_the_middle_of_a_message_is_dropped),
+		mock_test(a_thousand_resets_leave_nothing_behind),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

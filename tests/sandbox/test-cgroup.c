@@ -33,8 +33,8 @@ static void make_file(const char *group, const char *file) {
 }
 
 static void make_group(const char *group) {
-	static const char *const files[] = {"cgroup.procs", "cgroup.subtree_control", "memory.max",
-		"pids.max", "cpu.max"};
+	static const char *const files[] = {
+		"cgroup.procs", "cgroup.subtree_control", "memory.max", "pids.max", "cpu.max"};
 	char path[256];
 	snprintf(path, sizeof(path), "%s%s", directory, group);
 	assert_return_code(mkdir(path, 0700), errno);

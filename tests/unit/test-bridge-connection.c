@@ -126,6 +126,22 @@ static void without_the_role_an_ordinary_window_is_shown(void **state) {
 	rig_finish(&rig);
 }
 
+/* Found by fuzzing: libwayland ends the process where an event has no function. */
+static void events_of_versions_that_were_not_bound_do_no_harm(void **state) {
+	struct fake_options options = {.no_guest_role = true, .no_presentation = true};
+	struct rig rig;
+	rig_init(&rig, &options);
+	RIG_UNTIL(&rig, rig.fake.commits == 1);
+	struct wl_array capabilities;
+	wl_array_init(&capabilities);
+	xdg_toplevel_send_configure_bounds(rig.fake.toplevel, 640, 480);
+	xdg_toplevel_send_wm_capabilities(rig.fake.toplevel, &capabilities);
+	wl_array_release(&capabilities);
+	rig_guest_pixel(&rig, 0, 0)[0] ^= 1;
+	RIG_UNTIL(&rig, rig.fake.commits == 2);
+	rig_finish(&rig);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_compositor_that_stops_reading_stops_the_commits),
@@ -135,6 +151,7 @@ int main(void) {
 		cmocka_unit_test(an_error_from_the_compositor_ends_only_the_connection),
 		cmocka_unit_test(a_peer_that_is_no_compositor_does_no_harm),
 		cmocka_unit_test(without_the_role_an_ordinary_window_is_shown),
+		cmocka_unit_test(events_of_versions_that_were_not_bound_do_no_harm),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

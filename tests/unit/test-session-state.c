@@ -279,10 +279,11 @@ static void more_windows_than_guests_are_refused(void **state) {
 	assert_non_null(text);
 	for (int n = CONFIG_GUESTS_MAX; n <= CONFIG_GUESTS_MAX + 1; n++) {
 		size_t at = (size_t)snprintf(text, 64 * 1024, HEAD);
+		static const char start[] = "{\"guest\":\"a";
+		const char *rest = &WINDOW[sizeof(start) - 1];
 		for (int i = 0; i < n; i++) {
-			at += (size_t)snprintf(text + at, 64 * 1024 - at, "%s%.*s%d%s",
-				i > 0 ? "," : "", (int)strlen("{\"guest\":\"a"), WINDOW, i,
-				WINDOW + strlen("{\"guest\":\"a"));
+			at += (size_t)snprintf(text + at, 64 * 1024 - at, "%s%s%d%s",
+				i > 0 ? "," : "", start, i, rest);
 		}
 		snprintf(text + at, 64 * 1024 - at, TAIL);
 		struct session_state after;

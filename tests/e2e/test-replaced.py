@@ -1,0 +1,174 @@
+#!/usr/bin/env python3
+"""A real guest whose GPU process is killed again and again: while its console scrolls,
+while a picture is drawn, while it boots anew. The guest must not notice.
+"""
+import os
+import random
+import re
+import signal
+import sys
+import time
+
+from session import Session, make_linux, qemu_lacks
+from tap import Plan, check, same, skip_all, wait_until
+
+LONG = bool(os.environ.get("MULLION_TEST_LONG"))
+KILLS = 20 if LONG else 6
+REBOOT_KILLS = 3
+# More than 5 deaths in 10 seconds and mulliond lets the next one wait.
+GAP_SECONDS = 2.1 if LONG else 0.4
+RECOVERY_SECONDS = 10
+BOOT_SECONDS = 120
+NAME = "linux"
+KEY_C = 46
+
+plan = Plan()
+dice = random.Random(7)
+
+
+def kill_device(session):
+  """Kills it and waits for the next one; returns how long there was none."""
+  before = session.guest(NAME)
+  start = time.monotonic()
+  os.kill(before["devicePid"], signal.SIGKILL)
+  after = wait_until(lambda: next((guest for guest in [session.guest(NAME)]
+    if guest.get("devicePid") not in (None, before["devicePid"])), None),
+    "there is another GPU process", RECOVERY_SECONDS)
+  took = time.monotonic() - start
+  same(after["state"], "running", "the guest's state")
+  same(after["vmmPid"], before["vmmPid"], "QEMU's process")
+  same(after["deviceRestarts"], before["deviceRestarts"] + 1, "the count of restarts")
+  return took
+
+
+def complaints(session):
+  """What QEMU has said, as mulliond passes it on."""
+  lines = []
+  for name in os.listdir(session.folder):
+    if name.endswith(".log"):
+      with open(session.path(name), encoding="utf-8", errors="replace") as file:
+        lines += re.findall(r"QEMU: .*", file.read())
+  return lines
+
+
+def type_line(session, line):
+  """Types it once the guest is shown again: a new GPU process has the focus only then."""
+  wait_until(lambda: session.guest(NAME)["shown"], "the guest is shown", 20)
+  time.sleep(0.5)
+  session.input(f"type \\n{line}\\n")
+
+
+def is_card(session):
+  """False also while a new GPU process has not shown anything yet."""
+  file = session.path("card.png")
+  return session.ctl("screenshot", NAME, file)[0] == 0 and session.picture("card", file)[0]
+
+
+def uptime(session):
+  mark = session.mark(NAME)
+  type_line(session, "echo Up-$(cut -d. -f1 /proc/uptime) > /dev/ttyS0")
+  return int(session.expect_serial(NAME, r"^Up-(\d+)", mark).group(1))
+
+
+def reset_count(session):
+  return session.ask("traps", NAME)["resets"]
+
+
+@plan.test("a guest boots and shows its console")
+def boot(session):
+  session.start()
+  wait_until(lambda: not session.ctl("windows")[0], "mullion answers", 20)
+  session.do("start", NAME)
+  session.expect_serial(NAME, "^guest: console", seconds=BOOT_SECONDS)
+  session.do("focus", NAME)
+  check(uptime(session) >= 0, "the shell does not answer")
+
+
+@plan.test(f"{KILLS} kills while the console scrolls pass unnoticed")
+def scroll(session):
+  session.up, session.resets = uptime(session), reset_count(session)
+  type_line(session, "while :; do cat /proc/interrupts; done")
+  times = []
+  for _ in range(KILLS):
+    time.sleep(GAP_SECONDS + dice.random() / 4)
+    times.append(kill_device(session))
+  print(f"# seen by mullionctl: {1000 * min(times):.0f} to {1000 * max(times):.0f} ms", flush=True)
+  wait_until(lambda: session.guest(NAME)["shown"], "the guest is shown", 20)
+  time.sleep(0.5)
+  session.input(f"key {KEY_C} ctrl")
+  check(uptime(session) > session.up, "the guest has started anew")
+  same(reset_count(session), session.resets, "resets of the GPU")
+  same(complaints(session), [], "what QEMU says")
+  check(session.guest(NAME)["connected"], "QEMU is no longer connected")
+
+
+@plan.test("a picture that is drawn between kills is right to the pixel")
+def draw(session):
+  for _ in range(3):
+    mark = session.mark(NAME)
+    type_line(session, "testcard 4 > /dev/ttyS0")
+    kill_device(session)
+    session.expect_serial(NAME, "^card ", mark)
+    kill_device(session)
+    wait_until(lambda: is_card(session), "the card is whole", 20)
+    time.sleep(4)
+  same(complaints(session), [], "what QEMU says")
+
+
+@plan.test("a reboot with its changes of the memory map works, with kills in it, too")
+def reboot(session):
+  for kills in (0, REBOOT_KILLS):
+    mark = session.mark(NAME)
+    type_line(session, "reboot -f")
+    for _ in range(kills):
+      time.sleep(0.3 + dice.random())
+      kill_device(session)
+    session.expect_serial(NAME, "^guest: console", mark, BOOT_SECONDS)
+    check(reset_count(session) > session.resets, "the GPU has seen no reset")
+  mark = session.mark(NAME)
+  type_line(session, "testcard 0 > /dev/ttyS0")
+  session.expect_serial(NAME, "^card ", mark)
+  wait_until(lambda: is_card(session), "the card is whole", 20)
+  same(complaints(session), [], "what QEMU says")
+
+
+@plan.test("it can be left in order")
+def leave(session):
+  session.do("leave")
+  same(session.process.wait(60), 0, "the status of mullion")
+  wait_until(lambda: not session.left_over(), "all ends", 10)
+
+
+def main():
+  lacking = qemu_lacks()
+  if lacking:
+    skip_all(lacking)
+  session = Session()
+  try:
+    kernel, initrd = make_linux("trixie")
+    session.configure("mullion", "[mullion]\nvram = 64M\n[desktop]\noutput = 1024x768\n")
+    session.configure(NAME, f"""
+[guest]
+stop-timeout = 2s
+[gpu]
+vram = 16M
+mode = 800x600
+[machine]
+memory = 256M
+cpus = 1
+firmware = bios
+kernel = {kernel}
+initrd = {initrd}
+append = quiet console=tty0 mullion.card=1
+network = none
+extra = -serial file:{session.serial_file(NAME)}
+paths = {session.path(NAME + '.serial')}
+""")
+    return plan.run(session, on_failure=session.tails)
+  finally:
+    session.finish()
+
+
+if __name__ == "__main__":
+  signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+  sys.exit(1 if main() else 0)
