@@ -9,6 +9,7 @@ from tap import check, same, wait_until
 PACE = 0.15 # of a guest's own, at least: the machine is shared
 MEASURED = 16 # frames, at least
 KEPT = 0.25 # seconds in which a change of the windows has surely been written down
+BACKOFF_SECONDS, BACKOFF_DEATHS = 10, 4 # see gpu-partition/backoff.h
 
 SLOW = ["device-stop", "host-pause-long"] # seconds each
 
@@ -39,6 +40,7 @@ class Arena:
     self.left_out = set(left_out) | LATER
     self.victim = guests[0]
     self.last = None # what the last look at a picture said
+    self.deaths = {guest: [] for guest in guests} # when its devices were replaced
     self.spared = {} # frames drawn and shown of those that must not notice, and when
 
   def pid(self, guest):
@@ -93,7 +95,16 @@ class Arena:
     self.wait_drawn(self.victim)
     self.session.times.add(f"{name}: longest between two frames of the victim", self.victim.longest())
 
+  def choose_victim(self):
+    """Not one whose device has died so often that it is started again with pauses only."""
+    def calm():
+      since = time.monotonic() - BACKOFF_SECONDS
+      return [guest for guest in self.guests
+        if sum(death > since for death in self.deaths[guest]) < BACKOFF_DEATHS]
+    self.victim = self.random.choice(wait_until(calm, "a guest is calm", BACKOFF_SECONDS + 1))
+
   def device_replaced(self, guest, pid):
+    self.deaths[guest].append(time.monotonic())
     wait_until(lambda: self.session.guest(guest.name).get("devicePid") not in (pid, None),
       f"'{guest.name}' has another device", SETTLE)
     self.session.births[f"device of '{guest.name}'"] = "a later one"
@@ -325,25 +336,28 @@ def chosen(arena, rounds):
 
 def rounds_of(names, count, random):
   """Every fault about as often as any other, in random order, but each slow one only once
-  in 20 rounds."""
+  in 20 rounds or in all."""
   quick = [name for name in names if name not in SLOW] or names
-  slow = dict(zip((5, 15), (name for name in SLOW if name in names)))
+  span = min(count, 20)
+  slow = dict(zip((span // 4, span * 3 // 4), (name for name in SLOW if name in names)))
   deck = []
   for number in range(count):
     deck = deck or random.sample(quick, len(quick))
-    yield slow.get(number % 20) or deck.pop()
+    yield slow.get(number % span) or deck.pop()
 
 
 def one_round(arena, name):
   session, random = arena.session, arena.random
-  arena.victim = random.choice(arena.guests)
+  arena.choose_victim()
   if random.random() < 0.4:
     arena.rearrange()
   guests, places = session.lasting(), session.places()
+  arena.victim.set_busy(random.random() < 0.7)
   time.sleep(random.uniform(0, 0.15))
   arena.spared = {}
   faults[name](arena)
   arena.end_pace()
+  arena.victim.set_busy(False)
   for guest in arena.guests:
     guest.is_alive()
     arena.picture_is_right(guest)

@@ -71,9 +71,13 @@ class Guest:
     return "whole" if yes else answer
 
 
+  def set_busy(self, busy):
+    """Whether it is to do more than draw its frames, where it can."""
+
+
 class Mock(Guest):
   """An external guest's VMM and guest in one; see tests/vmm/animate.h."""
-  FIELDS = struct.Struct("=QQQQQ")
+  FIELDS = struct.Struct("=QQQQQQ")
 
   def __init__(self, session, name, number, size, rate):
     super().__init__(session, name, number, size, rate, 3)
@@ -119,7 +123,7 @@ class Mock(Guest):
     return True
 
   def fields(self):
-    """frames, time of the last one, longest time between two, mode sets, checks."""
+    """frames, time of the last one, longest time between two, mode sets, checks, busy."""
     return self.FIELDS.unpack(self.status[:])
 
   def drawn(self):
@@ -131,11 +135,15 @@ class Mock(Guest):
 
   def longest(self):
     """Seconds between two frames at most since clear_longest(), and since the last one."""
-    _, last, longest, _, _ = self.fields()
+    _, last, longest, *_ = self.fields()
     return max(longest / 1e6, time.monotonic() - last / 1e6)
 
   def clear_longest(self):
     self.status[16:24] = bytes(8)
+
+  def set_busy(self, busy):
+    """Busy, it does not rest between frames: a device is killed in the midst of a message."""
+    self.status[40:48] = struct.pack("=Q", busy)
 
   def expect_no_reset(self):
     same(self.session.ask("traps", self.name)["resets"], 0, f"resets of '{self.name}'")

@@ -180,23 +180,43 @@ static void note_frame(struct state *state) {
 	__atomic_store_n(&status->frames, state->frame, __ATOMIC_RELEASE);
 }
 
+/* Accesses one after the other: each write is read back, none changes the picture. */
+static bool stay_busy(struct state *state, uint64_t until) {
+	const uint32_t bank = state->frame & 0xff;
+	while (clock_usec() < until) {
+		if (!call(state, "a write",
+			    bochs_write(state->guest, BOCHS_BANK, (uint16_t)bank)) ||
+			!check_registers(state, state->frame % BUFFERS * state->guest->height) ||
+			!exercise_memory(state) || !exercise_interrupt(state)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static void sleep_until(uint64_t usec) {
+	struct timespec time = {
+		.tv_sec = (time_t)(usec / USEC_PER_SEC),
+		.tv_nsec = (long)(usec % USEC_PER_SEC * 1000),
+	};
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
+}
+
 /* Frames that were missed are not made up for. */
 static void run(struct state *state) {
 	uint64_t period = USEC_PER_SEC / state->animate->rate, next = clock_usec();
 	while (draw_frame(state)) {
 		note_frame(state);
-		state->frame++;
 		uint64_t now = clock_usec();
 		next = next + period > now ? next + period : now;
-		struct timespec time = {
-			.tv_sec = (time_t)(next / USEC_PER_SEC),
-			.tv_nsec = (long)(next % USEC_PER_SEC * 1000),
-		};
-		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
+		if (state->animate->status->busy != 0 && !stay_busy(state, next)) {
+			return;
+		}
+		sleep_until(next);
+		state->frame++;
 	}
 }
 
-/* An interrupt and memory that the device keeps from now on. */
 static bool attach(struct state *state) {
 	struct vmm *vmm = state->guest->vmm;
 	const uint32_t eventfd = VFU_IRQ_DATA_EVENTFD | VFU_IRQ_ACTION_TRIGGER;

@@ -20,6 +20,7 @@ struct animate_status {
 	uint64_t longest_usec; // of the times between frames; a reader may set it to 0
 	uint64_t mode_sets;
 	uint64_t checks; // values read back
+	uint64_t busy;   // where a reader sets it to 1: between frames, too, it never rests
 };
 
 struct animate {
