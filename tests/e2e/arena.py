@@ -75,8 +75,6 @@ class Arena:
     seen = self.seen() if shown else []
     self.spared = {guest: (guest.drawn(), self.shown(guest) if guest.name in seen else None,
       time.monotonic()) for guest in others}
-    for guest in self.guests:
-      guest.clear_longest()
 
   def end_pace(self):
     for guest, (drawn, shown, since) in self.spared.items():
@@ -355,6 +353,8 @@ def one_round(arena, name):
   arena.victim.set_busy(random.random() < 0.7)
   time.sleep(random.uniform(0, 0.15))
   arena.spared = {}
+  for guest in arena.guests:
+    guest.clear_longest()
   faults[name](arena)
   arena.end_pace()
   arena.victim.set_busy(False)

@@ -14,7 +14,9 @@ from session import make_linux, qemu_lacks
 from tap import Plan, skip_all
 
 OUTPUT = (1280, 800)
-MODES = {"one": (640, 480), "two": (800, 600)}
+# Rows divide a page: the driver sets X_OFFSET and Y_OFFSET one after the other, and what is
+# shown between the two has its rows in order then.
+MODES = {"one": (512, 384), "two": (1024, 600)}
 SHORT = {"device-kill", "device-stop", "compositor-kill", "host-kill"} # each once
 RATE = 8 # frames a second, or less where the guest is slow
 
