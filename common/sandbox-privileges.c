@@ -130,8 +130,10 @@ int sandbox_limit(enum sandbox_kind kind) {
 	static const struct limits limits[] = {
 		// Core dumps would carry a guest's memory to disk.
 		{RLIMIT_CORE, 0, 0},
-		// The device's: a VMM, a display, interrupts, and memory on its way.
-		{RLIMIT_NOFILE, 1024, 4096},
+		// It also bounds how many descriptors all of a user's processes may have on their
+		// way in sockets before this one can send any: a VMM that leaves as many there
+		// as it may must not keep another guest's device from sending one.
+		{RLIMIT_NOFILE, 8192, 4096},
 		{RLIMIT_NPROC, 1, 1024},
 		// A buffer for the largest picture has 127 MiB. Disks have no limit.
 		{RLIMIT_FSIZE, 1024 * MIB, RLIM_INFINITY},
