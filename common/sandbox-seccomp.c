@@ -41,6 +41,7 @@ static const int plain[] = {
 	SCMP_SYS(sendmsg),
 	SCMP_SYS(accept4),
 	SCMP_SYS(splice),
+	SCMP_SYS(listen), // on the sockets that it got: it can bind no other
 	SCMP_SYS(shutdown),
 	SCMP_SYS(getsockopt),
 	SCMP_SYS(close),

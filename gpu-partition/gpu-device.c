@@ -226,7 +226,7 @@ static int spawn(struct gpu_device *device, int link, char **ret_reason) {
 	}
 	const struct sandbox sandbox = {.kind = SANDBOX_KIND_DEVICE};
 	char *argv[] = {(char *)"mullion-device", NULL, NULL};
-	struct process_spec spec = {path, argv, &link, 1, -1, -1, &sandbox};
+	struct process_spec spec = {path, argv, &link, 1, -1, -1, &sandbox, true};
 	if (!device->sandbox) {
 		spec.sandbox = NULL;
 		argv[1] = (char *)"--no-sandbox";
@@ -283,6 +283,22 @@ int gpu_device_start(struct gpu_device *device, char **ret_reason) {
 		close_link(device);
 		return refuse(ret_reason, "the GPU process cannot be set up: %s", strerror(-error));
 	}
+	ping(device);
+	set_beat(device);
+	return 0;
+}
+
+int gpu_device_adopt(struct gpu_device *device, pid_t pid, int pidfd, int link) {
+	device->link = link;
+	return process_adopt(&device->process, device->event, pid, pidfd, handle_exit, device);
+}
+
+int gpu_device_go_on(struct gpu_device *device) {
+	int error = watch_link(device);
+	if (error < 0) {
+		return error;
+	}
+	device->ready = true;
 	ping(device);
 	set_beat(device);
 	return 0;

@@ -56,6 +56,14 @@ void gpu_device_init(struct gpu_device *device, sd_event *event, const struct li
 /* Returns 0; or -1 with one line of reason (see refuse()). */
 int gpu_device_start(struct gpu_device *device, char **ret_reason);
 
+/*
+ * Takes over a process, started by an earlier mulliond, by its pidfd, and its link; both
+ * become the device's, also on failure. What it says at first is the caller's to receive,
+ * then gpu_device_go_on() goes on as after a start. Each returns 0 or -errno.
+ */
+int gpu_device_adopt(struct gpu_device *device, pid_t pid, int pidfd, int link);
+int gpu_device_go_on(struct gpu_device *device);
+
 /* True where there is no process, and none follows. */
 bool gpu_device_is_gone(const struct gpu_device *device);
 

@@ -31,7 +31,8 @@ static uint64_t aperture_of(const struct config_guest *guest) {
 }
 
 static int place_slice(struct gpu *gpu, const struct config_guest *guest, char **ret_reason) {
-	int error = vram_place(gpu->vram, guest->name, guest->vram, aperture_of(guest), &gpu->base);
+	gpu->aperture = aperture_of(guest);
+	int error = vram_place(gpu->vram, guest->name, guest->vram, gpu->aperture, &gpu->base);
 	if (error == -ENOSPC) {
 		char *map = vram_describe(gpu->vram);
 		refuse(ret_reason,
@@ -65,10 +66,18 @@ static int make_memory(struct gpu *gpu, const struct config_guest *guest, char *
 		return refuse(ret_reason, "no memory for the GPU's state: %s",
 			strerror(-gpu->fds[LINK_FD_STATE]));
 	}
+	int error = gpu_map_state(gpu);
+	if (error < 0) {
+		return refuse(ret_reason, "the GPU's state cannot be mapped: %s", strerror(-error));
+	}
+	return 0;
+}
+
+int gpu_map_state(struct gpu *gpu) {
 	void *state =
 		mmap(NULL, DEVICE_STATE_SIZE, PROT_READ, MAP_SHARED, gpu->fds[LINK_FD_STATE], 0);
 	if (state == MAP_FAILED) {
-		return refuse(ret_reason, "the GPU's state cannot be mapped: %s", strerror(errno));
+		return -errno;
 	}
 	gpu->state = state;
 	return 0;
@@ -135,6 +144,10 @@ static const struct gpu_device_ops device_ops = {
 	.ended = handle_ended,
 };
 
+void gpu_init_device(struct gpu *gpu, const struct link_setup *setup, bool sandbox) {
+	gpu_device_init(&gpu->device, gpu->event, setup, sandbox, gpu->fds, &device_ops, gpu);
+}
+
 static int start_device(struct gpu *gpu, const struct config_guest *guest, char **ret_reason) {
 	struct link_setup setup = {
 		.version = LINK_VERSION,
@@ -144,12 +157,11 @@ static int start_device(struct gpu *gpu, const struct config_guest *guest, char 
 		.prefer_height = guest->height,
 		.refresh = guest->refresh,
 		.slice_size = gpu->limit,
-		.aperture_size = aperture_of(guest),
+		.aperture_size = gpu->aperture,
 		.slice_base = gpu->base,
 	};
 	snprintf(setup.name, sizeof(setup.name), "%s", guest->name);
-	gpu_device_init(
-		&gpu->device, gpu->event, &setup, guest->sandbox, gpu->fds, &device_ops, gpu);
+	gpu_init_device(gpu, &setup, guest->sandbox);
 	return gpu_device_start(&gpu->device, ret_reason);
 }
 
@@ -161,16 +173,21 @@ static int start(struct gpu *gpu, const struct config_guest *guest, char **ret_r
 	return start_device(gpu, guest, ret_reason);
 }
 
-int gpu_start(struct gpu *gpu, sd_event *event, const struct config_guest *guest, struct vram *vram,
-	const struct gpu_ops *ops, void *data, char **ret_reason) {
+void gpu_init(struct gpu *gpu, sd_event *event, const char *name, struct vram *vram,
+	const struct gpu_ops *ops, void *data) {
 	*gpu = (struct gpu){
 		.vram = vram,
-		.name = guest->name,
+		.name = name,
 		.event = sd_event_ref(event),
 		.ops = ops,
 		.data = data,
 	};
 	memset(gpu->fds, -1, sizeof(gpu->fds));
+}
+
+int gpu_start(struct gpu *gpu, sd_event *event, const struct config_guest *guest, struct vram *vram,
+	const struct gpu_ops *ops, void *data, char **ret_reason) {
+	gpu_init(gpu, event, guest->name, vram, ops, data);
 	if (start(gpu, guest, ret_reason) < 0) {
 		gpu_finish(gpu);
 		return -1;
@@ -185,16 +202,36 @@ static int handle_viewer(sd_event_source *source, int fd, uint32_t events, void 
 	return 0;
 }
 
-int gpu_show(struct gpu *gpu, int display, int viewer) {
-	sd_event_source *source = NULL;
-	int error = gpu_is_gone(gpu)
-		? -ENOTCONN
-		: sd_event_add_io(gpu->event, &source, viewer, EPOLLIN, handle_viewer, gpu);
+static int watch_viewer(struct gpu *gpu, int viewer, sd_event_source **ret) {
+	int error = sd_event_add_io(gpu->event, ret, viewer, EPOLLIN, handle_viewer, gpu);
 	if (error < 0) {
 		fd_close(viewer);
 		return error;
 	}
-	sd_event_source_set_io_fd_own(source, 1);
+	sd_event_source_set_io_fd_own(*ret, 1);
+	return 0;
+}
+
+int gpu_set_viewer(struct gpu *gpu, int viewer) {
+	sd_event_source *source;
+	int error = watch_viewer(gpu, viewer, &source);
+	if (error == 0) {
+		sd_event_source_disable_unref(gpu->viewer);
+		gpu->viewer = source;
+	}
+	return error;
+}
+
+int gpu_show(struct gpu *gpu, int display, int viewer) {
+	if (gpu_is_gone(gpu)) {
+		fd_close(viewer);
+		return -ENOTCONN;
+	}
+	sd_event_source *source;
+	int error = watch_viewer(gpu, viewer, &source);
+	if (error < 0) {
+		return error;
+	}
 	error = gpu_device_show(&gpu->device, display);
 	if (error < 0) {
 		sd_event_source_disable_unref(source);

@@ -9,6 +9,7 @@
 #include "device-link.h"
 #include "device-state.h"
 #include "gpu-device.h"
+#include "guest-record.h"
 #include "vram.h"
 
 /*
@@ -29,6 +30,7 @@ struct gpu {
 	struct vram *vram;                     // borrowed
 	const char *name;                      // borrowed: the guest's
 	uint64_t base, limit;                  // in the VRAM map; limit 0: no slice
+	uint64_t aperture;                     // bytes at its start
 	int fds[LINK_FDS];                     // owned, -1 when closed: slice, state, sockets, pipe
 	const struct device_state_file *state; // owned map, read-only; the device writes it
 	char *socket, *link_socket; // owned: paths; ours to remove while their listeners are
@@ -45,6 +47,24 @@ struct gpu {
  */
 int gpu_start(struct gpu *gpu, sd_event *event, const struct config_guest *guest, struct vram *vram,
 	const struct gpu_ops *ops, void *data, char **ret_reason);
+
+/*
+ * Takes over the device, started by an earlier mulliond, at the other end of a connection
+ * to its link listener, by what the record says. name is borrowed for the GPU's life; the
+ * link becomes the GPU's, also on failure. Waits for the device until the deadline
+ * (CLOCK_MONOTONIC, us). Returns 0; or -1 with one line of reason: there may then be a
+ * process to kill.
+ */
+int gpu_adopt(struct gpu *gpu, sd_event *event, const char *name, const struct guest_record *record,
+	struct vram *vram, int link, uint64_t deadline, const struct gpu_ops *ops, void *data,
+	char **ret_reason);
+
+/* An empty GPU, and the parts of starting one that adopting shares. 0 or -errno. */
+void gpu_init(struct gpu *gpu, sd_event *event, const char *name, struct vram *vram,
+	const struct gpu_ops *ops, void *data);
+void gpu_init_device(struct gpu *gpu, const struct link_setup *setup, bool sandbox);
+int gpu_map_state(struct gpu *gpu);
+int gpu_set_viewer(struct gpu *gpu, int viewer); // a pidfd, which becomes the GPU's
 
 /*
  * Shows the guest on a connected Wayland socket, which stays the caller's. viewer is a

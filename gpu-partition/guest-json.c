@@ -15,7 +15,7 @@ static const char *accel_name(const struct guest *guest) {
 	if (guest->machine.process.pid == 0) {
 		return NULL;
 	}
-	return guest->kvm ? "kvm" : "tcg";
+	return guest->machine.kvm ? "kvm" : "tcg";
 }
 
 /* Makes an array, empty where nothing is appended. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -13,6 +14,10 @@
 #include "fd.h"
 #include "program.h"
 #include "refuse.h"
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
 
 #define COMM_MAX 32
 
@@ -65,29 +70,81 @@ char *guest_socket_link_path(const char *guest, char **ret_reason) {
 	return check_length(runtime_path(guest, "link.sock", ret_reason), ret_reason);
 }
 
+char *guest_socket_qmp_path(const char *guest, char **ret_reason) {
+	return check_length(runtime_path(guest, "qmp.sock", ret_reason), ret_reason);
+}
+
+void guest_socket_clean(const char *guest) {
+	static const char *const files[] = {
+		"gpu.sock", "link.sock", "qmp.sock", "record", "record.new"};
+	char *directory = NULL, *path, *runtime = program_runtime_dir();
+	if (runtime != NULL && asprintf(&directory, "%s/guests/%s", runtime, guest) < 0) {
+		directory = NULL;
+	}
+	for (size_t i = 0; directory != NULL && i < sizeof(files) / sizeof(files[0]); i++) {
+		if (asprintf(&path, "%s/%s", directory, files[i]) >= 0) {
+			unlink(path);
+			free(path);
+		}
+	}
+	if (directory != NULL) {
+		rmdir(directory);
+	}
+	free(directory);
+	free(runtime);
+}
+
 static struct sockaddr_un address_of(const char *path) {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	memcpy(address.sun_path, path, strnlen(path, sizeof(address.sun_path) - 1));
 	return address;
 }
 
-/* As guest_socket_owner(), for a socket of this type. */
-static int socket_owner(const char *path, int type) {
+int guest_socket_connect(const char *path, int type) {
 	struct sockaddr_un address = address_of(path);
-	struct ucred owner;
-	socklen_t size = sizeof(owner);
 	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0) {
 		return -errno;
 	}
-	int result = 0;
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		result = errno == ECONNREFUSED || errno == ENOENT ? 0 : -errno;
-	} else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &owner, &size) < 0) {
-		result = -errno;
-	} else {
-		result = owner.pid;
+		int error = -errno;
+		close(fd);
+		return error;
 	}
+	return fd;
+}
+
+int guest_socket_peer(int fd, pid_t *ret_pid) {
+	struct ucred peer;
+	int pidfd = -1;
+	socklen_t size = sizeof(peer), pidfd_size = sizeof(pidfd);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
+		return -errno;
+	}
+	if (peer.pid <= 0 || peer.pid == getpid() || peer.uid != getuid()) {
+		return -ESRCH;
+	}
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &pidfd_size) < 0) {
+		// Before Linux 6.5 the number may meanwhile be another process's.
+		pidfd = errno == ENOPROTOOPT ? pidfd_open(peer.pid, 0) : -1;
+	}
+	if (pidfd < 0) {
+		return -ESRCH;
+	}
+	*ret_pid = peer.pid;
+	return pidfd;
+}
+
+/* As guest_socket_owner(), for a socket of this type. */
+static int socket_owner(const char *path, int type) {
+	struct ucred owner;
+	socklen_t size = sizeof(owner);
+	int fd = guest_socket_connect(path, type);
+	if (fd < 0) {
+		return fd == -ECONNREFUSED || fd == -ENOENT ? 0 : fd;
+	}
+	int result =
+		getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &owner, &size) < 0 ? -errno : owner.pid;
 	close(fd);
 	return result;
 }

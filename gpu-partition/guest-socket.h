@@ -1,6 +1,8 @@
 #ifndef GPU_PARTITION_GUEST_SOCKET_H
 #define GPU_PARTITION_GUEST_SOCKET_H
 
+#include <sys/types.h>
+
 /*
  * Where a guest's VMM connects: `path` if that is set, else guests/NAME/gpu.sock in the
  * runtime directory, in a directory of mode 0700. Returns the path for the caller to
@@ -12,11 +14,26 @@ char *guest_socket_path(const char *path, const char *guest, char **ret_reason);
 /* Likewise guests/NAME/link.sock, where a later mulliond finds the guest's device. */
 char *guest_socket_link_path(const char *guest, char **ret_reason);
 
+/* Likewise guests/NAME/qmp.sock, where the guest's QEMU takes QMP connections. */
+char *guest_socket_qmp_path(const char *guest, char **ret_reason);
+
 /*
  * Listens there, for SOCK_STREAM or SOCK_SEQPACKET. A socket that nobody listens on any more is replaced; one in use is
  * refused, with its owner. Returns a non-blocking descriptor, or -1 with a reason.
  */
 int guest_socket_listen(const char *path, int type, char **ret_reason);
+
+/* Removes what a guest of which nothing runs has left in its directory, and that. */
+void guest_socket_clean(const char *guest);
+
+/* Connects there. Returns a non-blocking descriptor or -errno. */
+int guest_socket_connect(const char *path, int type);
+
+/*
+ * The process of this user that listens where fd is connected to: a pidfd for the caller to
+ * close, and its id; or -errno, -ESRCH where it is gone.
+ */
+int guest_socket_peer(int fd, pid_t *ret_pid);
 
 /* Who listens on a stream socket: the process id, 0 where nobody does, or -errno. */
 int guest_socket_owner(const char *path);

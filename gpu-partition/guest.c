@@ -4,10 +4,14 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "fd.h"
+#include "guest-socket.h"
 #include "log.h"
 #include "refuse.h"
 #include "sandbox-cgroup.h"
@@ -134,6 +138,17 @@ static void close_group(struct guest *guest) {
 	sandbox_cgroup_remove(guest->cgroups, name_of(guest));
 }
 
+static void finish_parts(struct guest *guest) {
+	qemu_needs_finish(&guest->needs);
+	machine_finish(&guest->machine);
+	gpu_finish(&guest->gpu);
+	close_group(guest);
+	drop_display(guest);
+	if (!guest_is_off(guest)) {
+		guest_socket_clean(name_of(guest));
+	}
+}
+
 /* Nothing of it is left once both processes are gone. */
 static void finish_if_gone(struct guest *guest) {
 	if (guest->machine.process.pid != 0 || !gpu_is_gone(&guest->gpu)) {
@@ -142,11 +157,7 @@ static void finish_if_gone(struct guest *guest) {
 	guest->timer = sd_event_source_disable_unref(guest->timer);
 	qemu_probe_destroy(guest->probe);
 	guest->probe = NULL;
-	qemu_needs_finish(&guest->needs);
-	machine_finish(&guest->machine);
-	gpu_finish(&guest->gpu);
-	close_group(guest);
-	drop_display(guest);
+	finish_parts(guest);
 	free(guest->lost);
 	guest->lost = NULL;
 	guest->ending = false;
@@ -176,7 +187,9 @@ static void end(struct guest *guest, const char *reason) {
 		return;
 	}
 	// Only the first reason counts: what comes after it is its consequence.
-	guest->reason = reason != NULL ? strdup(reason) : NULL;
+	if (guest->reason == NULL && reason != NULL) {
+		guest->reason = strdup(reason);
+	}
 	guest->ending = true;
 	guest->step = STEP_NONE;
 	machine_kill(&guest->machine);
@@ -236,7 +249,8 @@ static void set_running(struct guest *guest) {
 		log_info("guest '%s': its GPU waits for a VMM at %s", name_of(guest),
 			guest->gpu.socket);
 	} else {
-		log_info("guest '%s': running (%s)", name_of(guest), guest->kvm ? "kvm" : "tcg");
+		log_info("guest '%s': running (%s)", name_of(guest),
+			guest->machine.kvm ? "kvm" : "tcg");
 	}
 	set_state(guest, GUEST_RUNNING);
 }
@@ -269,10 +283,7 @@ static const struct machine_ops machine_ops = {
 /* Nothing was started, or it ends now: off, with the reason. */
 static void refuse_start(struct guest *guest, char *reason) {
 	guest->timer = sd_event_source_disable_unref(guest->timer);
-	qemu_needs_finish(&guest->needs);
-	gpu_finish(&guest->gpu);
-	close_group(guest);
-	drop_display(guest);
+	finish_parts(guest);
 	free(guest->reason);
 	guest->reason = reason != NULL ? reason : strdup("out of memory");
 	log_error("guest '%s': %s", name_of(guest), guest->reason);
@@ -313,6 +324,54 @@ int guest_show(struct guest *guest, int display, int viewer) {
 	return 0;
 }
 
+/* For a later mulliond; without it the guest ends with this one. */
+static void record(const struct guest *guest) {
+	const struct config_guest *config = guest->config;
+	const struct gpu *gpu = &guest->gpu;
+	struct stat slice, state;
+	int error = fstat(gpu->fds[LINK_FD_SLICE], &slice) < 0 ||
+			fstat(gpu->fds[LINK_FD_STATE], &state) < 0
+		? -errno
+		: 0;
+	if (error == 0) {
+		const struct guest_record kept = {
+			.base = gpu->base,
+			.limit = gpu->limit,
+			.aperture = gpu->aperture,
+			.slice = slice.st_ino,
+			.state = state.st_ino,
+			.stop_timeout = config->stop_timeout,
+			.vmm = config->vmm,
+			.sandbox = config->sandbox,
+			.colour = config->colour,
+			.title = config->title,
+			.socket = gpu->socket,
+		};
+		error = guest_record_save(config->name, &kept);
+	}
+	if (error < 0) {
+		log_warning("guest '%s': a restarted mulliond will not know it: %s", config->name,
+			strerror(-error));
+	}
+}
+
+static int start_machine(struct guest *guest, char **ret_reason) {
+	char *path = guest_socket_qmp_path(name_of(guest), ret_reason);
+	int listener = path == NULL ? -1 : guest_socket_listen(path, SOCK_STREAM, ret_reason);
+	int qmp = listener < 0 ? -1 : guest_socket_connect(path, SOCK_STREAM);
+	free(path);
+	if (qmp < 0) {
+		fd_close(listener);
+		return listener < 0 ? -1 : refuse(ret_reason, "no QMP: %s", strerror(-qmp));
+	}
+	const struct machine_sockets sockets = {guest->gpu.socket, listener, qmp};
+	int error = machine_start(&guest->machine, guest->event, guest->host, guest->config,
+		&guest->needs, &sockets, &machine_ops, guest, ret_reason);
+	// From here on it is there for as long as QEMU listens.
+	close(listener);
+	return error;
+}
+
 static void start_processes(struct guest *guest) {
 	char *reason = NULL;
 	open_group(guest);
@@ -322,13 +381,13 @@ static void start_processes(struct guest *guest) {
 		return;
 	}
 	fill_group(guest);
+	record(guest);
 	show_kept(guest);
 	if (guest->config->vmm == CONFIG_VMM_EXTERNAL) {
 		set_running(guest);
 		return;
 	}
-	if (machine_start(&guest->machine, guest->event, guest->host, guest->config, &guest->needs,
-		    guest->gpu.socket, &machine_ops, guest, &reason) < 0) {
+	if (start_machine(guest, &reason) < 0) {
 		refuse_start(guest, reason);
 		return;
 	}
@@ -361,8 +420,13 @@ void guest_start(struct guest *guest) {
 	guest->again = sd_event_source_disable_unref(guest->again);
 	free(guest->reason);
 	guest->reason = NULL;
-	guest->asked = guest->ending = guest->kvm = guest->ran = false;
+	guest->asked = guest->ending = guest->ran = false;
 	set_state(guest, GUEST_STARTING);
+	if (guest->orphan) {
+		refuse(&reason, "%s was removed", guest->config->file);
+		refuse_start(guest, reason);
+		return;
+	}
 	if (guest->config->vmm == CONFIG_VMM_EXTERNAL) {
 		start_processes(guest);
 		return;
@@ -371,7 +435,6 @@ void guest_start(struct guest *guest) {
 		refuse_start(guest, reason);
 		return;
 	}
-	guest->kvm = guest->needs.kvm;
 	int error = qemu_probe_create(
 		&guest->probe, guest->event, guest->needs.program, handle_probe, guest);
 	if (error < 0) {
@@ -393,19 +456,26 @@ static int handle_step_timeout(sd_event_source *source, uint64_t usec, void *dat
 	return 0;
 }
 
+/* Power-down, and what follows where that does not help. */
+static bool stop_in_order(struct guest *guest) {
+	if (!machine_power_down(&guest->machine)) {
+		return false;
+	}
+	guest->step = STEP_POWER_DOWN;
+	set_timer(guest, guest->config->stop_timeout, handle_step_timeout);
+	set_state(guest, GUEST_STOPPING);
+	return true;
+}
+
 void guest_stop(struct guest *guest) {
 	guest->again = sd_event_source_disable_unref(guest->again);
 	if (guest_is_off(guest) || guest->ending || guest->step != STEP_NONE) {
 		return;
 	}
-	if (guest->state != GUEST_RUNNING || !machine_power_down(&guest->machine)) {
-		guest_kill(guest);
-		return;
-	}
 	guest->asked = true;
-	guest->step = STEP_POWER_DOWN;
-	set_timer(guest, guest->config->stop_timeout, handle_step_timeout);
-	set_state(guest, GUEST_STOPPING);
+	if (guest->state != GUEST_RUNNING || !stop_in_order(guest)) {
+		guest_kill(guest);
+	}
 }
 
 void guest_kill(struct guest *guest) {
@@ -416,6 +486,62 @@ void guest_kill(struct guest *guest) {
 	guest->asked = true;
 	end(guest, NULL);
 	// Where there is no process yet, none will end.
+	finish_if_gone(guest);
+}
+
+static int adopt_gpu(struct guest *guest, const struct guest_record *record, int link,
+	uint64_t deadline, char **ret_reason) {
+	if (link < 0) {
+		return refuse(
+			ret_reason, "its GPU process (mullion-device) ended while no mulliond ran");
+	}
+	return gpu_adopt(&guest->gpu, guest->event, name_of(guest), record, guest->vram, link,
+		deadline, &gpu_ops, guest, ret_reason);
+}
+
+static int adopt_machine(struct guest *guest, int qmp, char **ret_reason) {
+	pid_t pid;
+	int pidfd = qmp < 0 ? -ESRCH : guest_socket_peer(qmp, &pid);
+	if (pidfd < 0) {
+		fd_close(qmp);
+		return refuse(ret_reason, "QEMU ended while no mulliond ran");
+	}
+	int error = machine_adopt(&guest->machine, guest->event, guest->host, guest->config, pid,
+		pidfd, qmp, &machine_ops, guest);
+	return error < 0 ? refuse(ret_reason, "QEMU cannot be taken over: %s", strerror(-error))
+			 : 0;
+}
+
+void guest_adopt(struct guest *guest, const struct guest_record *record, int link, int qmp,
+	uint64_t deadline) {
+	char *reason = NULL;
+	guest->state = GUEST_RUNNING;
+	guest->ran = true;
+	bool machine = record->vmm == CONFIG_VMM_QEMU;
+	int error = adopt_gpu(guest, record, link, deadline, &reason);
+	if (!machine) {
+		fd_close(qmp);
+	} else if (adopt_machine(guest, qmp, error < 0 ? NULL : &reason) < 0) {
+		error = -1;
+		machine = false;
+	}
+	// Of a guest without a file it is not known what it may take: its group stays as it is.
+	if (!guest->orphan) {
+		open_group(guest);
+		fill_group(guest);
+	}
+	if (error == 0) {
+		log_info("guest '%s': goes on", name_of(guest));
+		changed(guest);
+		return;
+	}
+	guest->reason = reason;
+	// Without its device the guest can still end in order; a device that lies cannot stay.
+	if (machine && link < 0 && stop_in_order(guest)) {
+		return;
+	}
+	gpu_kill(&guest->gpu);
+	end(guest, "out of memory");
 	finish_if_gone(guest);
 }
 
@@ -443,11 +569,7 @@ void guest_destroy(struct guest *guest) {
 	sd_event_source_disable_unref(guest->timer);
 	sd_event_source_disable_unref(guest->again);
 	qemu_probe_destroy(guest->probe);
-	qemu_needs_finish(&guest->needs);
-	machine_finish(&guest->machine);
-	gpu_finish(&guest->gpu);
-	close_group(guest);
-	drop_display(guest);
+	finish_parts(guest);
 	sd_event_unref(guest->event);
 	free(guest->reason);
 	free(guest->lost);

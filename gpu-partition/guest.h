@@ -36,9 +36,9 @@ struct guest {
 	char *reason; // owned; NULL where nothing is wrong
 	char *lost;   // owned: whom it lost, until that process ends
 	struct gpu gpu;
-	struct machine machine; // for vmm = qemu
-	int display, viewer;    // owned, -1 when closed: shown as soon as there is a GPU
-	bool kvm;
+	struct machine machine;   // for vmm = qemu
+	int display, viewer;      // owned, -1 when closed: shown as soon as there is a GPU
+	bool orphan;              // its file was removed: it does not start again
 	bool asked;               // its end was asked for
 	bool ending;              // its processes are being ended
 	struct qemu_probe *probe; // owned; while QEMU is asked what it can
@@ -67,6 +67,15 @@ void guest_destroy(struct guest *guest);
 
 /* Starts a guest that is off or failed; nothing otherwise. Answers by its state. */
 void guest_start(struct guest *guest);
+
+/*
+ * Takes over a guest that an earlier mulliond started, as the record tells of it: a running
+ * one goes on, and of one that has lost a part the rest is ended. link is a connection
+ * to its device, qmp one to its QEMU, each -1 where there is none; both become the
+ * guest's. The guest's device must answer before the deadline (CLOCK_MONOTONIC, us).
+ */
+void guest_adopt(struct guest *guest, const struct guest_record *record, int link, int qmp,
+	uint64_t deadline);
 
 /* Power-down, then quit, then kill; where it is off already, it also stays so. */
 void guest_stop(struct guest *guest);

@@ -1,6 +1,7 @@
 #include "guests.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -74,6 +75,10 @@ void guests_finish(struct guests *guests) {
 		guest_destroy(guests->list[i]);
 	}
 	free(guests->list);
+	for (size_t i = 0; i < guests->orphans_len; i++) {
+		config_finish(&guests->orphans[i]);
+	}
+	free(guests->orphans);
 	if (guests->event != NULL) {
 		fd_close(guests->cgroups);
 	}
@@ -91,6 +96,62 @@ struct guest *guests_find(const struct guests *guests, const char *name) {
 		}
 	}
 	return NULL;
+}
+
+/* A configuration with this guest alone. */
+static int make_orphan(struct config *config, const char *name, const struct guest_record *record,
+	uint32_t number) {
+	struct config_guest *guest = calloc(1, sizeof(*guest));
+	if (guest == NULL) {
+		return -ENOMEM;
+	}
+	*config = (struct config){.guests = guest, .guests_len = 1};
+	*guest = (struct config_guest){
+		.name = strdup(name),
+		.title = strdup(record->title),
+		.socket = strdup(record->socket),
+		.number = number,
+		.colour = record->colour,
+		.stop_timeout = record->stop_timeout,
+		.vram = record->limit,
+		.aperture = record->aperture,
+		.vmm = record->vmm,
+		.sandbox = record->sandbox,
+	};
+	if (asprintf(&guest->file, "guests/%s.ini", name) < 0) {
+		guest->file = NULL;
+	}
+	return guest->name != NULL && guest->title != NULL && guest->socket != NULL &&
+			guest->file != NULL
+		? 0
+		: -ENOMEM;
+}
+
+struct guest *guests_add_orphan(
+	struct guests *guests, const char *name, const struct guest_record *record) {
+	if (guests->orphans == NULL) {
+		// Never moved: guests borrow from it.
+		guests->orphans = calloc(CONFIG_GUESTS_MAX, sizeof(guests->orphans[0]));
+	}
+	struct guest **list = reallocarray(guests->list, guests->len + 1, sizeof(guests->list[0]));
+	if (list != NULL) {
+		guests->list = list;
+	}
+	if (guests->orphans == NULL || list == NULL || guests->orphans_len == CONFIG_GUESTS_MAX) {
+		return NULL;
+	}
+	struct config *config = &guests->orphans[guests->orphans_len++];
+	if (make_orphan(config, name, record, (uint32_t)guests->len + 1) < 0) {
+		return NULL;
+	}
+	struct guest *guest = guest_create(guests->event, &guests->config.host, config->guests,
+		&guests->vram, &guest_ops, guests);
+	if (guest != NULL) {
+		guest->orphan = true;
+		guest->cgroups = guests->cgroups;
+		guests->list[guests->len++] = guest;
+	}
+	return guest;
 }
 
 void guests_autostart(struct guests *guests) {

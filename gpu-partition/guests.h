@@ -14,8 +14,10 @@ struct guests {
 	sd_event *event;      // owned reference
 	struct config config; // owned
 	struct vram vram;
-	int cgroups;         // owned: see sandbox_cgroup_root(), -1 where there is none
-	struct guest **list; // owned, len of them, in the order of names
+	int cgroups;            // owned: see sandbox_cgroup_root(), -1 where there is none
+	struct guest **list;    // owned, len of them, in the order of names; orphans last
+	struct config *orphans; // owned, of guests that run without a file
+	size_t orphans_len;
 	size_t len;
 	sd_event_source *notify; // owned; changes of a short time are told once
 	uint64_t notified;       // us, when last
@@ -35,6 +37,19 @@ int guests_init(struct guests *guests, sd_event *event, struct config *config,
 void guests_finish(struct guests *guests);
 
 struct guest *guests_find(const struct guests *guests, const char *name);
+
+/*
+ * Takes over what an earlier mulliond has left running, and tidies up after the rest. Waits
+ * a bounded time for the guests' devices.
+ */
+void guests_adopt(struct guests *guests);
+
+/*
+ * Adds a guest that runs though its file is gone, as the record describes it. It belongs to
+ * the guests. NULL without memory, or where there are too many.
+ */
+struct guest *guests_add_orphan(
+	struct guests *guests, const char *name, const struct guest_record *record);
 
 /* Starts those with autostart. */
 void guests_autostart(struct guests *guests);

@@ -37,6 +37,8 @@ struct daemon {
 	char *path;    // owned: of the control socket
 	bool own_path; // made here, not by systemd
 	int lock;      // owned, -1 when closed: held while this daemon lives
+	bool locked;
+	bool again; // an earlier daemon did not end in order
 };
 
 static const char usage[] =
@@ -121,8 +123,10 @@ static int take_lock(struct daemon *daemon) {
 			n > 0 ? owner : "?");
 		return -1;
 	}
+	daemon->locked = true;
+	daemon->again = read(daemon->lock, owner, sizeof(owner) - 1) > 0;
 	int length = snprintf(owner, sizeof(owner), "%d", getpid());
-	if (ftruncate(daemon->lock, 0) < 0 || write(daemon->lock, owner, (size_t)length) < 0) {
+	if (ftruncate(daemon->lock, 0) < 0 || pwrite(daemon->lock, owner, (size_t)length, 0) < 0) {
 		log_warning("%s: %s", path, strerror(errno));
 	}
 	return 0;
@@ -197,8 +201,12 @@ static int run(struct daemon *daemon) {
 		serve(daemon) < 0) {
 		return EXIT_FAILURE;
 	}
+	guests_adopt(&daemon->guests);
 	sd_notify(0, "READY=1");
-	guests_autostart(&daemon->guests);
+	// What the user has stopped since does not start because mulliond does.
+	if (!daemon->again) {
+		guests_autostart(&daemon->guests);
+	}
 	int result = sd_event_loop(daemon->event);
 	if (result < 0) {
 		log_error("the event loop failed: %s", strerror(-result));
@@ -215,6 +223,9 @@ static void finish(struct daemon *daemon) {
 		unlink(daemon->path);
 	}
 	free(daemon->path);
+	if (daemon->locked && ftruncate(daemon->lock, 0) < 0) {
+		log_warning("the lock cannot be emptied: %s", strerror(errno));
+	}
 	fd_close(daemon->lock);
 	free(daemon->runtime);
 }

@@ -43,20 +43,9 @@ static int find_gap(
 	return -ENOSPC;
 }
 
-int vram_place(struct vram *vram, const char *name, uint64_t limit, uint64_t aperture,
-	uint64_t *ret_base) {
-	if (limit == 0 || aperture > limit) {
-		return -EINVAL;
-	}
-	if (vram_find(vram, name) != NULL) {
-		return -EEXIST;
-	}
-	size_t index;
-	uint64_t base;
-	int error = find_gap(vram, limit, &index, &base);
-	if (error < 0) {
-		return error;
-	}
+/* Inserts a slice, which must have room there, before the one that has the index now. */
+static int insert(struct vram *vram, size_t index, const char *name, uint64_t base, uint64_t limit,
+	uint64_t aperture) {
 	struct vram_slice *slices =
 		reallocarray(vram->slices, vram->len + 1, sizeof(vram->slices[0]));
 	if (slices == NULL) {
@@ -70,8 +59,47 @@ int vram_place(struct vram *vram, const char *name, uint64_t limit, uint64_t ape
 	memmove(&slices[index + 1], &slices[index], (vram->len - index) * sizeof(slices[0]));
 	slices[index] = (struct vram_slice){copy, base, limit, aperture};
 	vram->len++;
-	*ret_base = base;
 	return 0;
+}
+
+int vram_place(struct vram *vram, const char *name, uint64_t limit, uint64_t aperture,
+	uint64_t *ret_base) {
+	if (limit == 0 || aperture > limit) {
+		return -EINVAL;
+	}
+	if (vram_find(vram, name) != NULL) {
+		return -EEXIST;
+	}
+	size_t index;
+	uint64_t base;
+	int error = find_gap(vram, limit, &index, &base);
+	if (error == 0) {
+		error = insert(vram, index, name, base, limit, aperture);
+	}
+	if (error == 0) {
+		*ret_base = base;
+	}
+	return error;
+}
+
+int vram_place_at(
+	struct vram *vram, const char *name, uint64_t base, uint64_t limit, uint64_t aperture) {
+	if (limit == 0 || aperture > limit || base % VRAM_ALIGN != 0 ||
+		!checked_range(base, limit, vram->size)) {
+		return -EINVAL;
+	}
+	if (vram_find(vram, name) != NULL) {
+		return -EEXIST;
+	}
+	size_t index = 0;
+	while (index < vram->len && vram->slices[index].base < base) {
+		index++;
+	}
+	if ((index > 0 && slice_end(&vram->slices[index - 1]) > base) ||
+		(index < vram->len && base + limit > vram->slices[index].base)) {
+		return -EBUSY;
+	}
+	return insert(vram, index, name, base, limit, aperture);
 }
 
 const struct vram_slice *vram_find(const struct vram *vram, const char *name) {

@@ -38,6 +38,14 @@ void vram_finish(struct vram *vram);
 int vram_place(
 	struct vram *vram, const char *name, uint64_t limit, uint64_t aperture, uint64_t *ret_base);
 
+/*
+ * Gives a guest the range that it had: base bytes into the map. Returns 0; -EEXIST where the
+ * guest has a slice, -EINVAL for what vram_place() would never have given, -EBUSY where
+ * some of it is another guest's, -ENOMEM.
+ */
+int vram_place_at(
+	struct vram *vram, const char *name, uint64_t base, uint64_t limit, uint64_t aperture);
+
 /* Takes a guest's slice back; none is no error. */
 void vram_release(struct vram *vram, const char *name);
 

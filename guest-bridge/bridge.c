@@ -236,6 +236,10 @@ int bridge_connect(struct bridge *bridge, int fd) {
 	return 0;
 }
 
+int bridge_display(const struct bridge *bridge) {
+	return bridge->connected ? wl_display_get_fd(bridge->wayland.display) : -1;
+}
+
 void bridge_scanout_changed(struct bridge *bridge) {
 	bridge_drawn(bridge);
 }

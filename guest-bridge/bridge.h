@@ -45,6 +45,9 @@ void bridge_destroy(struct bridge *bridge);
  */
 int bridge_connect(struct bridge *bridge, int fd);
 
+/* The Wayland socket on which it shows itself, borrowed; -1 while there is none. */
+int bridge_display(const struct bridge *bridge);
+
 /* The mode may have changed (a mode set, a reset): take a new snapshot and look soon. */
 void bridge_scanout_changed(struct bridge *bridge);
 

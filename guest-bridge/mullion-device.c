@@ -11,22 +11,32 @@
 
 #include "bochs.h"
 #include "bridge.h"
+#include "clock.h"
 #include "device-link.h"
 #include "device-sandbox.h"
 #include "device-store.h"
 #include "fd.h"
 #include "irq.h"
 #include "keep.h"
+#include "link-listener.h"
 #include "log.h"
+#include "missed.h"
 #include "pci.h"
 #include "slice.h"
 #include "vfio-user-server.h"
 
+/* How long a device waits for a mulliond when its VMM is gone, too. */
+#define ALONE_US (60 * USEC_PER_SEC)
+
 /* One guest's GPU: what its VMM sees over vfio-user, and what its desktop shows over Wayland. */
 struct device {
 	sd_event *event;              // owned
-	int link;                     // owned
+	int link;                     // owned, -1 while there is no mulliond
 	sd_event_source *link_source; // owned
+	struct link_listener links;   // where another mulliond connects
+	bool adopting;                // it does not know all yet
+	struct missed missed;         // while it does not
+	sd_event_source *alone;       // owned: ends a device that nobody needs
 	bool vmm_told, vmm_connected; // what mulliond knows, and what is
 
 	struct link_setup setup;
@@ -45,12 +55,28 @@ struct device {
 
 /* Whether something is left to be told to mulliond, which did not read. */
 static void update_link_interest(struct device *device) {
+	if (device->link_source == NULL || device->adopting) {
+		return;
+	}
 	bool waiting = device->vmm_told != device->vmm_connected || device->keep.untold > 0;
 	sd_event_source_set_io_events(device->link_source, EPOLLIN | (waiting ? EPOLLOUT : 0));
 }
 
+/* Without VMM and mulliond nobody needs it, and nobody would end it. */
+static void watch_needed(struct device *device) {
+	device->alone = sd_event_source_disable_unref(device->alone);
+	if (device->link < 0 && !device->vmm_connected) {
+		sd_event_add_time_relative(
+			device->event, &device->alone, CLOCK_MONOTONIC, ALONE_US, 0, NULL, NULL);
+	}
+}
+
 /* Tells mulliond about the VMM; where it does not read just now, once it does. */
 static void tell_vmm(struct device *device) {
+	watch_needed(device);
+	if (device->link < 0 || device->adopting) {
+		return;
+	}
 	while (device->vmm_told != device->vmm_connected) {
 		struct link_message message = {
 			.type = LINK_VMM,
@@ -112,6 +138,10 @@ static void get_palette(void *data, uint32_t palette[256]) {
 static void handle_input(void *data, const struct link_input *input) {
 	struct device *device = data;
 	struct link_message message = {.type = LINK_INPUT, .input = *input};
+	if (device->link < 0 || device->adopting) {
+		missed_note(&device->missed, input);
+		return;
+	}
 	int error = link_send(device->link, &message, NULL, 0);
 	if (error < 0) {
 		log_limited(&device->input_lost, LOG_LEVEL_WARNING, "input is lost: %s",
@@ -201,6 +231,8 @@ static int make_server(struct device *device) {
 	return vfio_user_server_create(&device->server, &setup);
 }
 
+static void handle_adopter(void *data, int fd);
+
 /* All that there is has come: the device begins, or goes on. */
 static int set_up(struct device *device) {
 	const struct link_setup *setup = &device->setup;
@@ -220,6 +252,10 @@ static int set_up(struct device *device) {
 	if (error == 0) {
 		error = bridge_create(
 			&device->bridge, device->event, &device->slice, &bridge_ops, device);
+	}
+	if (error == 0) {
+		error = link_listener_init(&device->links, device->event,
+			device->fds[LINK_FD_LINKS], handle_adopter, device);
 	}
 	if (error == 0) {
 		error = make_server(device);
@@ -287,6 +323,83 @@ static int handle_message(struct device *device, const struct link_message *mess
 	return -EPROTO;
 }
 
+/* The guest goes on without mulliond, and waits for another one. */
+static int handle_end(struct device *device) {
+	if (device->server == NULL) {
+		return sd_event_exit(device->event, EXIT_SUCCESS);
+	}
+	log_warning("mulliond is gone: the guest goes on");
+	device->link_source = sd_event_source_disable_unref(device->link_source);
+	device->link = fd_close(device->link);
+	device->adopting = false;
+	keep_set_link(&device->keep, -1);
+	link_listener_wait(&device->links, true);
+	watch_needed(device);
+	// It may have waited for mulliond to keep something.
+	vfio_user_server_tell(device->server);
+	return 0;
+}
+
+/* What does not go through now is lost, as other input is. */
+static void send_missed(struct device *device) {
+	struct link_message message = {.type = LINK_INPUT};
+	while (missed_take(&device->missed, &message.input)) {
+		link_send(device->link, &message, NULL, 0);
+	}
+}
+
+/* Tells another mulliond the rest. Returns 0; -EAGAIN where it does not take all now. */
+static int adopt_rest(struct device *device) {
+	struct link_message message = {.type = LINK_DISPLAY};
+	int display = bridge_display(device->bridge);
+	int error = keep_tell_stores(&device->keep);
+	if (error == 0 && display >= 0) {
+		error = link_send(device->link, &message, &display, 1);
+	}
+	message = (struct link_message){
+		.type = LINK_VMM,
+		.vmm.connected = device->vmm_connected,
+	};
+	if (error == 0) {
+		error = link_send(device->link, &message, NULL, 0);
+	}
+	message = (struct link_message){.type = LINK_GO};
+	if (error == 0) {
+		error = link_send(device->link, &message, NULL, 0);
+	}
+	if (error == 0) {
+		device->adopting = false;
+		device->vmm_told = device->vmm_connected;
+		send_missed(device);
+	}
+	return error;
+}
+
+static int handle_link(sd_event_source *source, int fd, uint32_t revents, void *data);
+
+static void handle_adopter(void *data, int fd) {
+	struct device *device = data;
+	const struct link_message message = {.type = LINK_ADOPT, .setup = device->setup};
+	int fds[LINK_FDS];
+	memcpy(fds, device->fds, sizeof(fds));
+	fds[LINK_FD_SLICE] = device->slice.fd;
+	link_listener_wait(&device->links, false);
+	device->link = fd;
+	device->adopting = true;
+	int error = link_send(fd, &message, fds, LINK_FDS);
+	if (error == 0) {
+		error = sd_event_add_io(device->event, &device->link_source, fd, EPOLLIN | EPOLLOUT,
+			handle_link, device);
+	}
+	if (error < 0) {
+		log_error("another mulliond cannot be told: %s", strerror(-error));
+		handle_end(device);
+		return;
+	}
+	keep_set_link(&device->keep, fd);
+	watch_needed(device);
+}
+
 /* Reads what there is, one message after the other: a restart is many messages long. */
 static int read_link(struct device *device) {
 	struct link_message message;
@@ -294,7 +407,7 @@ static int read_link(struct device *device) {
 	size_t n = 0;
 	int result = link_receive(device->link, &message, fds, &n);
 	if (result == 0 || result == -ECONNRESET) {
-		return sd_event_exit(device->event, EXIT_SUCCESS);
+		return handle_end(device);
 	}
 	if (result < 0 && result != -EAGAIN && result != -EINTR) {
 		log_error("the link to mulliond broke: %s", strerror(-result));
@@ -310,6 +423,12 @@ static int read_link(struct device *device) {
 
 static int handle_link(sd_event_source *source, int fd, uint32_t revents, void *data) {
 	struct device *device = data;
+	if ((revents & EPOLLOUT) != 0 && device->adopting) {
+		int error = adopt_rest(device);
+		if (error < 0 && error != -EAGAIN) {
+			return handle_end(device);
+		}
+	}
 	if ((revents & EPOLLOUT) != 0) {
 		tell_vmm(device);
 		if (device->server != NULL) {
@@ -363,6 +482,8 @@ static void device_finish(struct device *device) {
 	keep_finish(&device->keep);
 	fd_close_many(device->fds, LINK_FDS);
 	sd_event_source_disable_unref(device->link_source);
+	sd_event_source_disable_unref(device->alone);
+	link_listener_finish(&device->links);
 	sd_event_unref(device->event);
 	fd_close(device->link);
 }

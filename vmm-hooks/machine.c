@@ -119,10 +119,26 @@ static void handle_status(void *data, const char *error, sd_json_variant *untrus
 	// Otherwise a RESUME event follows when somebody lets it run.
 }
 
+static void handle_kvm(void *data, const char *error, sd_json_variant *untrusted_result) {
+	struct machine *machine = data;
+	sd_json_variant *enabled = sd_json_variant_by_key(untrusted_result, "enabled");
+	if (error == NULL && enabled != NULL && sd_json_variant_is_boolean(enabled)) {
+		machine->kvm = sd_json_variant_boolean(enabled);
+		machine->ops->changed(machine->data);
+	}
+}
+
 static void handle_ready(void *data) {
 	struct machine *machine = data;
 	machine->ready = true;
 	ask_pci(machine);
+	if (machine->adopted) {
+		qmp_command(
+			machine->qmp, "query-kvm", NULL, COMMAND_TIMEOUT_US, handle_kvm, machine);
+	}
+	if (machine->power_down) {
+		machine_power_down(machine);
+	}
 	qmp_command(machine->qmp, "query-status", NULL, COMMAND_TIMEOUT_US, handle_status, machine);
 }
 
@@ -142,8 +158,12 @@ static void handle_event(void *data, const char *name, sd_json_variant *untruste
 		machine->paused = true;
 		log_limited(limit, LOG_LEVEL_INFO, "guest '%s': paused by QEMU", machine->name);
 		machine->ops->changed(machine->data);
-	} else if (strcmp(name, "SHUTDOWN") == 0 && by_guest(untrusted_data)) {
-		log_limited(limit, LOG_LEVEL_INFO, "guest '%s': powered off", machine->name);
+	} else if (strcmp(name, "SHUTDOWN") == 0) {
+		machine->shut_down = true;
+		if (by_guest(untrusted_data)) {
+			log_limited(
+				limit, LOG_LEVEL_INFO, "guest '%s': powered off", machine->name);
+		}
 	} else if (strcmp(name, "GUEST_PANICKED") == 0) {
 		log_limited(limit, LOG_LEVEL_WARNING, "guest '%s': its system has panicked",
 			machine->name);
@@ -179,14 +199,15 @@ static void handle_exit(void *data, const siginfo_t *info) {
 	} else {
 		snprintf(reason, sizeof(reason), "QEMU %s", how);
 	}
-	bool orderly = info->si_code == CLD_EXITED && info->si_status == 0;
+	bool orderly = info->si_code == 0 ? machine->shut_down
+					  : info->si_code == CLD_EXITED && info->si_status == 0;
 	machine->ops->ended(machine->data, orderly, reason);
 }
 
 static int spawn(struct machine *machine, sd_event *event, const struct config_guest *guest,
-	const struct qemu_needs *needs, const char *socket, int qmp_fd, int errors_fd) {
+	const struct qemu_needs *needs, const struct machine_sockets *sockets, int errors_fd) {
 	struct qemu_context context = {
-		.gpu_socket = socket,
+		.gpu_socket = sockets->gpu,
 		.firmware_code = needs->firmware_code,
 		.firmware_vars = needs->firmware_vars,
 		.disk_format = needs->disk_format,
@@ -199,9 +220,10 @@ static int spawn(struct machine *machine, sd_event *event, const struct config_g
 	if (error < 0) {
 		return error;
 	}
-	struct process_spec spec = {needs->program, argv, &qmp_fd, 1, errors_fd, errors_fd, NULL};
+	struct process_spec spec = {
+		needs->program, argv, &sockets->qmp_listener, 1, errors_fd, errors_fd, NULL, true};
 	if (guest->sandbox) {
-		qemu_sandbox_init(&sandbox, guest, needs, socket);
+		qemu_sandbox_init(&sandbox, guest, needs, sockets->gpu);
 		spec.sandbox = &sandbox;
 	}
 	error = process_start(&machine->process, event, &spec, handle_exit, machine);
@@ -210,24 +232,8 @@ static int spawn(struct machine *machine, sd_event *event, const struct config_g
 	return error;
 }
 
-/* The four ends; on failure all are closed. */
-static int make_channels(int qmp[2], int errors[2]) {
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, qmp) < 0) {
-		return -errno;
-	}
-	if (pipe2(errors, O_CLOEXEC) < 0) {
-		int error = -errno;
-		fd_close_many(qmp, 2);
-		return error;
-	}
-	fd_set_nonblock(errors[0], true);
-	return 0;
-}
-
-int machine_start(struct machine *machine, sd_event *event, const struct config_host *host,
-	const struct config_guest *guest, const struct qemu_needs *needs, const char *socket,
-	const struct machine_ops *ops, void *data, char **ret_reason) {
-	int qmp[2], errors[2];
+static void init(struct machine *machine, const struct config_guest *guest,
+	const struct machine_ops *ops, void *data) {
 	*machine = (struct machine){
 		.errors = -1,
 		.error_lines.max = ERROR_LINES_MAX,
@@ -235,26 +241,45 @@ int machine_start(struct machine *machine, sd_event *event, const struct config_
 		.ops = ops,
 		.data = data,
 	};
-	int error = make_channels(qmp, errors);
-	if (error >= 0) {
-		machine->errors = errors[0];
-		error = spawn(machine, event, guest, needs, socket, qmp[1], errors[1]);
-		close(qmp[1]);
-		close(errors[1]);
-		if (error < 0) {
-			close(qmp[0]);
-		}
-	}
-	if (error >= 0) {
-		error = qmp_create(&machine->qmp, event, qmp[0], &qmp_ops, machine);
-	}
+}
+
+/* Takes the connection over. */
+static int control(
+	struct machine *machine, sd_event *event, const struct config_host *host, int qmp) {
+	int error = qmp_create(&machine->qmp, event, qmp, &qmp_ops, machine);
 	if (error >= 0) {
 		error = input_init(&machine->input, event, machine->qmp, host->repeat_rate,
 			host->repeat_delay);
 	}
+	return error;
+}
+
+static int start(struct machine *machine, sd_event *event, const struct config_guest *guest,
+	const struct qemu_needs *needs, const struct machine_sockets *sockets) {
+	int errors[2];
+	if (pipe2(errors, O_CLOEXEC) < 0) {
+		return -errno;
+	}
+	fd_set_nonblock(errors[0], true);
+	machine->errors = errors[0];
+	int error = spawn(machine, event, guest, needs, sockets, errors[1]);
+	close(errors[1]);
 	if (error >= 0) {
 		error = sd_event_add_io(event, &machine->errors_source, machine->errors, EPOLLIN,
 			handle_errors, machine);
+	}
+	return error;
+}
+
+int machine_start(struct machine *machine, sd_event *event, const struct config_host *host,
+	const struct config_guest *guest, const struct qemu_needs *needs,
+	const struct machine_sockets *sockets, const struct machine_ops *ops, void *data,
+	char **ret_reason) {
+	init(machine, guest, ops, data);
+	machine->kvm = needs->kvm;
+	int error = control(machine, event, host, sockets->qmp);
+	if (error >= 0) {
+		error = start(machine, event, guest, needs, sockets);
 	}
 	if (error >= 0) {
 		return 0;
@@ -265,12 +290,27 @@ int machine_start(struct machine *machine, sd_event *event, const struct config_
 		: refuse(ret_reason, "QEMU cannot be started: %s", strerror(-error));
 }
 
+int machine_adopt(struct machine *machine, sd_event *event, const struct config_host *host,
+	const struct config_guest *guest, pid_t pid, int pidfd, int qmp,
+	const struct machine_ops *ops, void *data) {
+	init(machine, guest, ops, data);
+	machine->adopted = true;
+	int error = process_adopt(&machine->process, event, pid, pidfd, handle_exit, machine);
+	if (error < 0) {
+		fd_close(qmp);
+		return error;
+	}
+	return control(machine, event, host, qmp);
+}
+
 static bool tell(struct machine *machine, const char *command) {
 	return machine->ready && qmp_command(machine->qmp, command, NULL, 0, NULL, NULL) == 0;
 }
 
 bool machine_power_down(struct machine *machine) {
-	return tell(machine, "system_powerdown");
+	// A QEMU that was adopted just now may not have greeted yet.
+	machine->power_down = machine->adopted && !machine->running && !machine->ready;
+	return machine->power_down || tell(machine, "system_powerdown");
 }
 
 bool machine_quit(struct machine *machine) {

@@ -40,6 +40,10 @@ struct machine {
 	bool ready;                        // commands are taken
 	bool running;                      // running() was called
 	bool paused;                       // QEMU stopped the processors
+	bool kvm;                          // they are the host's own
+	bool adopted;                      // started by an earlier mulliond
+	bool shut_down;                    // QEMU said that it ends in order
+	bool power_down;                   // wanted as soon as commands are taken
 	char pci_address[MACHINE_PCI_MAX]; // of the GPU, as "00:02.0"; empty while unknown
 	int errors;                        // owned: QEMU's standard error, -1 when closed
 	sd_event_source *errors_source;    // owned
@@ -51,16 +55,33 @@ struct machine {
 	void *data;
 };
 
+/* Where a machine's QEMU meets others. */
+struct machine_sockets {
+	const char *gpu;  // path of the GPU's socket
+	int qmp_listener; // where QEMU takes QMP connections, later ones, too; stays the caller's
+	int qmp;          // a connection to it; the machine's from then on, also on failure
+};
+
 /*
- * Starts QEMU for a guest whose GPU listens on socket; everything named is borrowed for
- * the machine's life but needs and socket. Returns 0; or -1 with one line of
- * reason (see refuse()), the machine then needs no finish.
+ * Starts QEMU for a guest. host and guest are borrowed for the machine's life. Returns 0;
+ * or -1 with one line of reason (see refuse()), the machine then needs no finish.
  */
 int machine_start(struct machine *machine, sd_event *event, const struct config_host *host,
-	const struct config_guest *guest, const struct qemu_needs *needs, const char *socket,
-	const struct machine_ops *ops, void *data, char **ret_reason);
+	const struct config_guest *guest, const struct qemu_needs *needs,
+	const struct machine_sockets *sockets, const struct machine_ops *ops, void *data,
+	char **ret_reason);
 
-/* Presses the power button; tells QEMU to quit. False where QEMU cannot be told. */
+/*
+ * Takes over a QEMU that an earlier mulliond started, by its pidfd and a new QMP
+ * connection; both become the machine's, also on failure. What it says on standard error
+ * is lost. Returns 0 or -errno; the process may then still be watched: machine_kill().
+ */
+int machine_adopt(struct machine *machine, sd_event *event, const struct config_host *host,
+	const struct config_guest *guest, pid_t pid, int pidfd, int qmp,
+	const struct machine_ops *ops, void *data);
+
+/* Presses the power button, as soon as that can be; tells QEMU to quit. False where QEMU
+ * cannot be told. */
 bool machine_power_down(struct machine *machine);
 bool machine_quit(struct machine *machine);
 

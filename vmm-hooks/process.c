@@ -6,10 +6,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "fd.h"
 
 /* Above every descriptor that a process gets, where none can be overwritten. */
 #define SPARE_FD 64
@@ -85,8 +88,9 @@ static bool is_alive(int parent) {
 static void __attribute__((noreturn)) run(const struct process_spec *spec, int parent) {
 	reset_signals();
 	setsid();
-	// The parent may have died before the first line was in force.
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && is_alive(parent) && place_fds(spec) == 0) {
+	// The parent may have died before the signal was asked for.
+	bool bound = spec->outlives || (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && is_alive(parent));
+	if (bound && place_fds(spec) == 0) {
 		if (spec->sandbox != NULL) {
 			enter_sandbox(spec->sandbox);
 		}
@@ -142,19 +146,51 @@ int process_start(struct process *process, sd_event *event, const struct process
 	return 0;
 }
 
+static int handle_pidfd(sd_event_source *source, int fd, uint32_t events, void *data) {
+	struct process *process = data;
+	const siginfo_t unknown = {0};
+	process->pid = 0;
+	process->adopted = sd_event_source_disable_unref(process->adopted);
+	process->exited(process->data, &unknown);
+	return 0;
+}
+
+int process_adopt(struct process *process, sd_event *event, pid_t pid, int pidfd,
+	void (*exited)(void *data, const siginfo_t *info), void *data) {
+	int error =
+		sd_event_add_io(event, &process->adopted, pidfd, EPOLLIN, handle_pidfd, process);
+	if (error < 0) {
+		fd_close(pidfd);
+		return error;
+	}
+	sd_event_source_set_io_fd_own(process->adopted, 1);
+	process->pid = pid;
+	process->exited = exited;
+	process->data = data;
+	return 0;
+}
+
 void process_signal(struct process *process, int signal) {
 	if (process->child != NULL) {
 		sd_event_source_send_child_signal(process->child, signal, NULL, 0);
+	} else if (process->adopted != NULL) {
+		pidfd_send_signal(sd_event_source_get_io_fd(process->adopted), signal, NULL, 0);
 	}
 }
 
 void process_finish(struct process *process) {
+	if (process->adopted != NULL) {
+		process_signal(process, SIGKILL);
+		process->adopted = sd_event_source_disable_unref(process->adopted);
+	}
 	process->child = sd_event_source_disable_unref(process->child);
 	process->pid = 0;
 }
 
 void process_how(const siginfo_t *info, char how[PROCESS_HOW_MAX]) {
-	if (info->si_code == CLD_EXITED) {
+	if (info->si_code == 0) {
+		snprintf(how, PROCESS_HOW_MAX, "ended");
+	} else if (info->si_code == CLD_EXITED) {
 		snprintf(how, PROCESS_HOW_MAX, "exited with status %d", info->si_status);
 	} else {
 		snprintf(how, PROCESS_HOW_MAX, "was killed by signal %d (%.40s)", info->si_status,

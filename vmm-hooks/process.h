@@ -2,6 +2,7 @@
 #define VMM_HOOKS_PROCESS_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 #include <systemd/sd-event.h>
@@ -9,13 +10,15 @@
 #include "sandbox.h"
 
 /*
- * A child process. It gets the descriptors named for it and no other, a session of its
- * own (a terminal's Ctrl+C is for its parent alone), and dies with its parent.
+ * A process that is watched: a child, or one that an earlier process of this program
+ * started. A child gets the descriptors named for it and no other, and a session of its
+ * own (a terminal's Ctrl+C is for its parent alone).
  * SIGCHLD must be blocked in the parent.
  */
 struct process {
-	pid_t pid;              // 0: none
-	sd_event_source *child; // owned
+	pid_t pid;                // 0: none
+	sd_event_source *child;   // owned; of a child
+	sd_event_source *adopted; // owned; of any other, watches its pidfd
 	void (*exited)(void *data, const siginfo_t *info);
 	void *data;
 };
@@ -32,6 +35,7 @@ struct process_spec {
 	int stdout_fd;                 // -1: what is standard error here
 	int stderr_fd;                 // -1: the same as here
 	const struct sandbox *sandbox; // NULL: none; borrowed
+	bool outlives;                 // goes on when its parent dies; otherwise it dies with it
 };
 
 /*
@@ -43,16 +47,23 @@ struct process_spec {
 int process_start(struct process *process, sd_event *event, const struct process_spec *spec,
 	void (*exited)(void *data, const siginfo_t *info), void *data);
 
+/*
+ * Watches a process that is no child. pidfd becomes the process's, also on failure. What
+ * exited() then gets is all zero: how it ended is not known. Returns 0 or -errno.
+ */
+int process_adopt(struct process *process, sd_event *event, pid_t pid, int pidfd,
+	void (*exited)(void *data, const siginfo_t *info), void *data);
+
 /* Sends a signal; nothing happens where there is no process. */
 void process_signal(struct process *process, int signal);
 
-/* Kills and reaps what still runs, without exited(); safe on a zeroed one. */
+/* Kills what still runs, and reaps a child, without exited(); safe on a zeroed one. */
 void process_finish(struct process *process);
 
 /* The layer by whose failure it has ended (sandbox.h), or NULL. */
 const char *process_sandbox_failed(const siginfo_t *info);
 
-/* "exited with status 1", "was killed by signal 11 (Segmentation fault)". */
+/* "exited with status 1", "was killed by signal 11 (Segmentation fault)", "ended". */
 #define PROCESS_HOW_MAX 80
 void process_how(const siginfo_t *info, char how[PROCESS_HOW_MAX]);
 

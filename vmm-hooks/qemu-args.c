@@ -178,7 +178,7 @@ int qemu_args_build(
 		"on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
 	args_add(&args, "-display", "none");
 	args_add(&args, "-vga", "none");
-	args_add(&args, "-chardev", "socket,id=qmp,fd=%d", context->qmp_fd);
+	args_add(&args, "-chardev", "socket,id=qmp,fd=%d,server=on,wait=off", context->qmp_fd);
 	args_add(&args, "-qmp", "chardev:qmp");
 	add_machine(&args, guest, context);
 	add_storage(&args, guest, context);

@@ -12,7 +12,7 @@ struct qemu_context {
 	const char *firmware_vars; // this guest's writable copy of its variables
 	const char *disk_format;   // "raw" or "qcow2"; ignored without a disk
 	bool kvm;
-	int qmp_fd; // in QEMU: its end of the QMP socketpair
+	int qmp_fd; // in QEMU: the socket on which it takes QMP connections
 };
 
 /* The id of the GPU in QEMU's device tree. */

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -17,19 +18,18 @@
 #include "device-link.h"
 #include "device-state.h"
 #include "fd.h"
+#include "memfd.h"
 
 static struct device_state_file *state; // of all devices that this guest has had
 static unsigned generation;             // from 1
+static int link_fd = LINK_DEVICE_FD;
 
-static struct link_message receive(int *fds) {
-	struct link_message message = {0};
+/* False at the end of the link. */
+static bool receive(struct link_message *message, int *fds) {
 	size_t n;
-	struct pollfd link = {.fd = LINK_DEVICE_FD, .events = POLLIN};
+	struct pollfd link = {.fd = link_fd, .events = POLLIN};
 	poll(&link, 1, -1);
-	if (link_receive(LINK_DEVICE_FD, &message, fds, &n) != 1) {
-		exit(0);
-	}
-	return message;
+	return link_receive(link_fd, message, fds, &n) == 1;
 }
 
 /* Leaves in its state what the test wants to see of its memory. */
@@ -53,7 +53,38 @@ static void fill_state(const struct link_setup *setup, int slice, int state_fd) 
 
 static void send_vmm(bool connected) {
 	struct link_message message = {.type = LINK_VMM, .vmm.connected = connected};
-	link_send(LINK_DEVICE_FD, &message, NULL, 0);
+	link_send(link_fd, &message, NULL, 0);
+}
+
+/* As the device does it for another mulliond, or as told. */
+static void adopt(struct link_setup setup, int *fds) {
+	struct pollfd listener = {.fd = fds[LINK_FD_LINKS], .events = POLLIN};
+	poll(&listener, 1, -1);
+	close(link_fd);
+	link_fd = accept(fds[LINK_FD_LINKS], NULL, NULL);
+	struct link_message message = {.type = LINK_ADOPT, .setup = setup};
+	if (strcmp(setup.name, "mute") == 0) {
+		pause();
+	} else if (strcmp(setup.name, "hides") == 0) {
+		snprintf(message.setup.name, sizeof(message.setup.name), "other");
+	} else if (strcmp(setup.name, "moves") == 0) {
+		message.setup.slice_base += 65536;
+	} else if (strcmp(setup.name, "grows") == 0) {
+		message.setup.slice_size += 65536;
+	} else if (strcmp(setup.name, "swaps") == 0) {
+		fds[LINK_FD_SLICE] = memfd_create_sealed("other", setup.slice_size);
+	} else if (strcmp(setup.name, "swaps-state") == 0) {
+		fds[LINK_FD_STATE] = fds[LINK_FD_SLICE];
+	} else if (strcmp(setup.name, "swaps-socket") == 0) {
+		fds[LINK_FD_LISTENER] = fds[LINK_FD_LINKS];
+	}
+	link_send(link_fd, &message, fds, LINK_FDS);
+	if (strcmp(setup.name, "breaks-off") == 0) {
+		exit(0);
+	}
+	send_vmm(true);
+	message.type = LINK_GO;
+	link_send(link_fd, &message, NULL, 0);
 }
 
 static void behave(const char *name) {
@@ -127,20 +158,23 @@ static void behave_later(const char *name) {
 }
 
 int main(void) {
-	int fds[FD_MAX];
-	struct link_message message = receive(fds);
-	if (message.type != LINK_SETUP) {
+	int given[FD_MAX], fds[FD_MAX];
+	struct link_message message = {0};
+	if (!receive(&message, given) || message.type != LINK_SETUP) {
 		return 8;
 	}
-	fill_state(&message.setup, fds[LINK_FD_SLICE], fds[LINK_FD_STATE]);
-	const char *name = strdup(message.setup.name);
+	const struct link_setup setup = message.setup;
+	const char *name = setup.name;
+	listen(given[LINK_FD_LINKS], 4);
+	fill_state(&setup, given[LINK_FD_SLICE], given[LINK_FD_STATE]);
 	behave(name);
 	send_vmm(true);
 	for (;;) {
-		message = receive(fds);
-		if (message.type == LINK_PING) {
+		if (!receive(&message, fds)) {
+			adopt(setup, given);
+		} else if (message.type == LINK_PING) {
 			message.type = LINK_PONG;
-			link_send(LINK_DEVICE_FD, &message, NULL, 0);
+			link_send(link_fd, &message, NULL, 0);
 			behave_later(name);
 		} else if (message.type == LINK_STORED) {
 			take_back(&message, fds[0]);

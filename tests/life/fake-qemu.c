@@ -1,19 +1,22 @@
 /*
  * Stands in for QEMU in test-guest: has a vfio-user-pci device and speaks QMP on its
- * descriptor 3. What it does follows from the guest's name; see obey().
+ * listening descriptor 3, with one client after the other. What it does follows from the guest's name; see obey().
  */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static const char *name = "";
+static int qmp;
 
 static void say(const char *text) {
-	if (write(3, text, strlen(text)) < 0) {
-		exit(5);
+	if (send(qmp, text, strlen(text), MSG_NOSIGNAL) < 0) {
+		shutdown(qmp, SHUT_RDWR);
 	}
 }
 
@@ -54,9 +57,8 @@ static void obey(const char *command) {
 	}
 }
 
-static void run(void) {
+static void serve(FILE *in) {
 	char line[65536];
-	FILE *in = fdopen(3, "r");
 	say("{\"QMP\": {}}\r\n");
 	while (in != NULL && fgets(line, sizeof(line), in) != NULL) {
 		obey(line);
@@ -72,8 +74,6 @@ static void run(void) {
 			say("no JSON at all\n");
 		}
 	}
-	// Without its control connection it goes on, as a hung QEMU does.
-	pause();
 }
 
 int main(int argc, char **argv) {
@@ -90,5 +90,13 @@ int main(int argc, char **argv) {
 		fputs("qemu: no such machine\n", stderr);
 		return 1;
 	}
-	run();
+	// Without a control connection it goes on.
+	listen(3, 1);
+	fcntl(3, F_SETFL, 0);
+	while ((qmp = accept(3, NULL, NULL)) >= 0) {
+		FILE *in = fdopen(qmp, "r");
+		serve(in);
+		fclose(in);
+	}
+	return 6;
 }

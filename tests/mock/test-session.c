@@ -3,10 +3,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -345,20 +348,102 @@ static void write_without_reply_is_done(void **state) {
 		vmm_read16(&mock->vmm, VFU_REGION_BAR2, BOCHS_DISPI + 2 * BOCHS_XRES), 1600);
 }
 
-static void device_ends_when_its_link_closes(void **state) {
-	struct mock *mock = *state;
-	shutdown(mock->host.link, SHUT_RDWR);
-	int status = process_wait(&mock->host.process, MOCK_PROMPT_MSEC);
-	assert_true(status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+/* As a new mulliond does. */
+static int connect_to_device(const struct mock *mock) {
+	struct sockaddr_un address;
+	socklen_t size = sizeof(address);
+	assert_return_code(
+		getsockname(mock->host.link_listener, (struct sockaddr *)&address, &size), 0);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	assert_return_code(connect(fd, (struct sockaddr *)&address, size), 0);
+	return fd;
 }
 
-/* For tests after which no device is left. */
-static int teardown_without_device(void **state) {
+static enum link_type hear(int link, struct link_message *message, int *fds, size_t *n) {
+	struct pollfd poll_fd = {.fd = link, .events = POLLIN};
+	assert_int_equal(poll(&poll_fd, 1, MOCK_PROMPT_MSEC), 1);
+	assert_int_equal(link_receive(link, message, fds, n), 1);
+	return message->type;
+}
+
+static void assert_same_file(int a, int b) {
+	struct stat first, second;
+	assert_return_code(fstat(a, &first), 0);
+	assert_return_code(fstat(b, &second), 0);
+	assert_int_equal(first.st_ino, second.st_ino);
+}
+
+/* The device tells a new mulliond everything, in order. Returns the number of stores. */
+static unsigned hear_all(const struct mock *mock, int link) {
+	struct link_message message;
+	int fds[FD_MAX];
+	size_t n;
+	unsigned stores = 0;
+	assert_int_equal(hear(link, &message, fds, &n), LINK_ADOPT);
+	assert_memory_equal(&message.setup, &mock->host.setup, sizeof(message.setup));
+	assert_same_file(fds[LINK_FD_SLICE], mock->host.slice_fd);
+	assert_same_file(fds[LINK_FD_STATE], mock->host.state_fd);
+	fd_close_many(fds, n);
+	while (hear(link, &message, fds, &n) == LINK_STORE) {
+		stores++;
+		fd_close_many(fds, n);
+	}
+	assert_int_equal(message.type, LINK_VMM);
+	assert_int_equal(message.vmm.connected, 1);
+	assert_int_equal(hear(link, &message, fds, &n), LINK_GO);
+	return stores;
+}
+
+static void device_serves_on_without_mulliond_and_tells_the_next_one_all(void **state) {
+	struct mock *mock = *state;
+	int ram = memfd_create_sealed("ram", 1 << 20);
+	assert_int_equal(vmm_dma_map(&mock->vmm, 0, 1 << 20, 3, ram, 0), 0);
+	unsigned before = process_fds(mock->host.process.pid);
+	shutdown(mock->host.link, SHUT_RDWR);
+	mock_assert_served(mock);
+	for (unsigned i = 0; i < 20; i++) {
+		int link = connect_to_device(mock);
+		// The VMM's connection and its memory.
+		assert_int_equal(hear_all(mock, link), 2);
+		struct link_message message = {.type = LINK_PING, .beat.cookie = i};
+		int fds[FD_MAX];
+		size_t n;
+		assert_int_equal(link_send(link, &message, NULL, 0), 0);
+		assert_int_equal(hear(link, &message, fds, &n), LINK_PONG);
+		assert_int_equal(message.beat.cookie, i);
+		mock_assert_served(mock);
+		assert_int_equal(process_fds(mock->host.process.pid), before);
+		close(link);
+	}
+	mock_assert_served(mock);
+	close(ram);
+}
+
+static void device_takes_one_mulliond_at_a_time(void **state) {
+	struct mock *mock = *state;
+	shutdown(mock->host.link, SHUT_RDWR);
+	int first = connect_to_device(mock);
+	hear_all(mock, first);
+	int second = connect_to_device(mock);
+	struct pollfd poll_fd = {.fd = second, .events = POLLIN};
+	assert_int_equal(poll(&poll_fd, 1, 100), 0);
+	close(first);
+	hear_all(mock, second);
+	// One that goes in the middle is like one that never came.
+	close(second);
+	close(connect_to_device(mock));
+	second = connect_to_device(mock);
+	hear_all(mock, second);
+	close(second);
+}
+
+/* For tests after which the device has no link. */
+static int teardown_without_link(void **state) {
 	struct mock *mock = *state;
 	vmm_close(&mock->vmm);
-	device_host_stop(&mock->host);
+	int status = device_host_stop(&mock->host);
 	free(mock);
-	return 0;
+	return status == 0 ? 0 : -1;
 }
 
 static void idle_client_is_not_dropped(void **state) {
@@ -397,7 +482,10 @@ int main(void) {
 		mock_test(write_multi_is_negotiated),
 		mock_test(write_without_reply_is_done),
 		cmocka_unit_test_setup_teardown(
-			device_ends_when_its_link_closes, mock_setup, teardown_without_device),
+			device_serves_on_without_mulliond_and_tells_the_next_one_all, mock_setup,
+			teardown_without_link),
+		cmocka_unit_test_setup_teardown(
+			device_takes_one_mulliond_at_a_time, mock_setup, teardown_without_link),
 		mock_test(idle_client_is_not_dropped),
 		mock_test(idle_device_sleeps),
 	};

@@ -74,7 +74,7 @@ static void every_machine_has_the_fixed_part(void **state) {
 		{"-m", "512M"},
 		{"-smp", "1"},
 		{"-accel", "tcg"},
-		{"-chardev", "socket,id=qmp,fd=3"},
+		{"-chardev", "socket,id=qmp,fd=3,server=on,wait=off"},
 		{"-qmp", "chardev:qmp"},
 		{"-sandbox",
 			"on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"},

@@ -1,0 +1,212 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "clock.h"
+#include "fd.h"
+#include "gpu.h"
+#include "guest-socket.h"
+#include "memfd.h"
+#include "refuse.h"
+
+/* More than the longest adoption has, few enough for a device that never comes to its end. */
+#define MESSAGES_MAX 2048
+
+/* The next message, within the deadline. Returns 0, -ETIMEDOUT, or another -errno. */
+static int receive(int link, uint64_t deadline, struct link_message *message, int *fds, size_t *n) {
+	for (;;) {
+		*n = 0;
+		int result = link_receive(link, message, fds, n);
+		if (result != -EAGAIN && result != -EINTR) {
+			return result == 1 ? 0 : result == 0 ? -ECONNRESET : result;
+		}
+		uint64_t now = clock_usec();
+		if (now >= deadline) {
+			return -ETIMEDOUT;
+		}
+		struct pollfd poll_fd = {.fd = link, .events = POLLIN};
+		poll(&poll_fd, 1, (int)((deadline - now) / USEC_PER_MSEC) + 1);
+	}
+}
+
+static bool is_memory(int fd, uint64_t size, ino_t inode) {
+	struct stat status;
+	uint64_t real;
+	return memfd_check(fd, size, &real) == 0 && real == size && fstat(fd, &status) == 0 &&
+		status.st_ino == inode;
+}
+
+static bool is_socket(int fd, int type, const char *path) {
+	int real = 0, listening = 0;
+	struct sockaddr_un address = {0};
+	socklen_t size = sizeof(int), address_size = sizeof(address) - 1;
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &real, &size) == 0 && real == type &&
+		getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 &&
+		listening != 0 &&
+		getsockname(fd, (struct sockaddr *)&address, &address_size) == 0 &&
+		address.sun_family == AF_UNIX && strcmp(address.sun_path, path) == 0;
+}
+
+static bool is_pipe(int fd, int mode) {
+	struct stat status;
+	return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode) &&
+		(fcntl(fd, F_GETFL) & O_ACCMODE) == mode;
+}
+
+/* What the device says of itself, against what mulliond wrote down. NULL, or what is wrong. */
+static const char *find_lie(const struct gpu *gpu, const struct guest_record *record,
+	const struct link_setup *untrusted, const int *untrusted_fds) {
+	if (strcmp(untrusted->name, gpu->name) != 0) {
+		return "it is another guest's";
+	}
+	if (untrusted->slice_base != record->base || untrusted->slice_size != record->limit ||
+		untrusted->aperture_size != record->aperture) {
+		return "its slice lies elsewhere";
+	}
+	if (!is_memory(untrusted_fds[LINK_FD_SLICE], record->limit, record->slice) ||
+		!is_memory(untrusted_fds[LINK_FD_STATE], DEVICE_STATE_SIZE, record->state)) {
+		return "it has other memory than it was given";
+	}
+	if (!is_socket(untrusted_fds[LINK_FD_LISTENER], SOCK_STREAM, gpu->socket) ||
+		!is_socket(untrusted_fds[LINK_FD_LINKS], SOCK_SEQPACKET, gpu->link_socket) ||
+		!is_pipe(untrusted_fds[LINK_FD_REPLIES_READ], O_RDONLY) ||
+		!is_pipe(untrusted_fds[LINK_FD_REPLIES_WRITE], O_WRONLY)) {
+		return "it has other sockets than it was given";
+	}
+	return NULL;
+}
+
+static int take_setup(
+	struct gpu *gpu, const struct guest_record *record, uint64_t deadline, char **ret_reason) {
+	struct link_message message;
+	int fds[FD_MAX];
+	size_t n;
+	int error = receive(gpu->device.link, deadline, &message, fds, &n);
+	if (error < 0) {
+		return refuse(ret_reason, "its GPU process does not answer a new mulliond: %s",
+			strerror(-error));
+	}
+	const char *lie = message.type != LINK_ADOPT ? "it breaks the link's protocol"
+						     : find_lie(gpu, record, &message.setup, fds);
+	if (lie != NULL) {
+		fd_close_many(fds, n);
+		return refuse(ret_reason, "its GPU process is not to be trusted: %s", lie);
+	}
+	memcpy(gpu->fds, fds, sizeof(gpu->fds));
+	gpu->device.setup = message.setup;
+	return 0;
+}
+
+static int place(struct gpu *gpu, const struct guest_record *record, char **ret_reason) {
+	int error =
+		vram_place_at(gpu->vram, gpu->name, record->base, record->limit, record->aperture);
+	if (error < 0) {
+		return refuse(
+			ret_reason, "its slice has no place in the VRAM map: %s", strerror(-error));
+	}
+	gpu->base = record->base;
+	gpu->limit = record->limit;
+	gpu->aperture = record->aperture;
+	error = gpu_map_state(gpu);
+	if (error < 0) {
+		return refuse(ret_reason, "the GPU's state cannot be mapped: %s", strerror(-error));
+	}
+	return 0;
+}
+
+/* Who is at the other end of a display is told by the display, not by the device. */
+static void take_display(struct gpu *gpu, int display) {
+	pid_t pid;
+	int viewer = guest_socket_peer(display, &pid);
+	if (viewer >= 0) {
+		gpu_set_viewer(gpu, viewer);
+	}
+}
+
+static bool take_message(struct gpu *gpu, const struct link_message *message, int *fds) {
+	switch (message->type) {
+	case LINK_STORE:
+		keeper_store(&gpu->device.keeper, &message->key, fds[0]);
+		fds[0] = -1;
+		return true;
+	case LINK_DROP:
+		keeper_drop(&gpu->device.keeper, &message->key);
+		return true;
+	case LINK_VMM:
+		gpu->device.connected = message->vmm.connected;
+		return true;
+	case LINK_DISPLAY:
+		take_display(gpu, fds[0]);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int take_rest(struct gpu *gpu, uint64_t deadline, char **ret_reason) {
+	for (unsigned i = 0; i < MESSAGES_MAX; i++) {
+		struct link_message message;
+		int fds[FD_MAX];
+		size_t n;
+		int error = receive(gpu->device.link, deadline, &message, fds, &n);
+		if (error < 0) {
+			return refuse(
+				ret_reason, "its GPU process broke off: %s", strerror(-error));
+		}
+		if (message.type == LINK_GO) {
+			return 0;
+		}
+		bool taken = take_message(gpu, &message, fds);
+		fd_close_many(fds, n);
+		if (!taken) {
+			break;
+		}
+	}
+	return refuse(ret_reason, "its GPU process broke the link's protocol");
+}
+
+static int adopt(struct gpu *gpu, const struct guest_record *record, int link, uint64_t deadline,
+	char **ret_reason) {
+	pid_t pid;
+	int pidfd = guest_socket_peer(link, &pid);
+	if (pidfd < 0) {
+		fd_close(link);
+		return refuse(
+			ret_reason, "its GPU process is not to be found: %s", strerror(-pidfd));
+	}
+	int error = gpu_device_adopt(&gpu->device, pid, pidfd, link);
+	gpu->socket = strdup(record->socket);
+	gpu->link_socket = guest_socket_link_path(gpu->name, NULL);
+	if (gpu->socket == NULL || gpu->link_socket == NULL) {
+		error = -ENOMEM;
+	}
+	if (error == 0 &&
+		(take_setup(gpu, record, deadline, ret_reason) < 0 ||
+			place(gpu, record, ret_reason) < 0 ||
+			take_rest(gpu, deadline, ret_reason) < 0)) {
+		return -1;
+	}
+	if (error == 0) {
+		error = gpu_device_go_on(&gpu->device);
+	}
+	if (error < 0) {
+		return refuse(
+			ret_reason, "its GPU process cannot be watched: %s", strerror(-error));
+	}
+	return 0;
+}
+
+int gpu_adopt(struct gpu *gpu, sd_event *event, const char *name, const struct guest_record *record,
+	struct vram *vram, int link, uint64_t deadline, const struct gpu_ops *ops, void *data,
+	char **ret_reason) {
+	struct link_setup setup = {0};
+	memcpy(setup.name, name, strlen(name) + 1);
+	gpu_init(gpu, event, name, vram, ops, data);
+	gpu_init_device(gpu, &setup, record->sandbox);
+	return adopt(gpu, record, link, deadline, ret_reason);
+}

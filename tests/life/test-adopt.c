@@ -1,0 +1,456 @@
+/* Guests whose mulliond was killed, with stand-ins for mullion-device and QEMU. */
+#include "guests.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../tree.h"
+
+#include "clock.h"
+#include "guest-socket.h"
+
+#define MIB (UINT64_C(1) << 20)
+#define PATIENCE_US (20 * USEC_PER_SEC)
+
+static char directory[] = "/tmp/test-adopt-XXXXXX";
+static char qemu[4096 + 16];
+
+/* What a mulliond knew of its guests. */
+struct known {
+	uint64_t base, limit;
+	ino_t slice;
+	pid_t device, vmm;
+};
+
+struct fixture {
+	sd_event *event;
+	struct guests guests;
+};
+
+static int prepare(void **state) {
+	sigset_t child;
+	char self[4096] = "";
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &child, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	// What a killed mulliond leaves behind is reaped here, not by whoever runs the test.
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0 || mkdtemp(directory) == NULL) {
+		return -1;
+	}
+	snprintf(qemu, sizeof(qemu), "%s/fake-qemu", dirname(self));
+	return setenv("MULLION_RUNTIME_DIR", directory, 1);
+}
+
+static int clean_up(void **state) {
+	return tree_remove(directory);
+}
+
+static void on_changed(void *data) {
+}
+
+static void fill_guest(struct config_guest *guest, const char *name, uint32_t number) {
+	*guest = (struct config_guest){
+		.name = strdup(name),
+		.file = strdup("guests/x.ini"),
+		.title = strdup(name),
+		.number = number,
+		.stop_timeout = 100 * USEC_PER_MSEC,
+		.vram = 4 * MIB,
+		.aperture = 2 * MIB,
+		.width = 640,
+		.height = 480,
+		.refresh = 60000,
+		.vmm = strncmp(name, "external", 8) == 0 ? CONFIG_VMM_EXTERNAL : CONFIG_VMM_QEMU,
+		.qemu = strdup(qemu),
+		.memory = 16 * MIB,
+		.cpus = 1,
+		.accel = CONFIG_ACCEL_TCG,
+		.firmware = CONFIG_FIRMWARE_BIOS,
+		.network = CONFIG_NETWORK_NONE,
+	};
+}
+
+/* Names end with NULL. */
+static void setup(struct fixture *fixture, const char *const *names) {
+	struct config config = {.host.vram = 16 * MIB};
+	*fixture = (struct fixture){0};
+	while (names[config.guests_len] != NULL) {
+		config.guests_len++;
+	}
+	config.guests = calloc(config.guests_len + 1, sizeof(config.guests[0]));
+	for (size_t i = 0; i < config.guests_len; i++) {
+		fill_guest(&config.guests[i], names[i], (uint32_t)i + 1);
+	}
+	assert_return_code(sd_event_new(&fixture->event), 0);
+	assert_int_equal(
+		guests_init(&fixture->guests, fixture->event, &config, on_changed, fixture), 0);
+}
+
+static void teardown(struct fixture *fixture) {
+	guests_finish(&fixture->guests);
+	sd_event_unref(fixture->event);
+	// Nothing of it runs, so all children are gone or about to.
+	while (waitpid(-1, NULL, 0) > 0) {
+	}
+}
+
+static bool run_until(struct fixture *fixture, const struct guest *guest, enum guest_state state) {
+	for (uint64_t end = clock_usec() + PATIENCE_US; guest->state != state;) {
+		if (clock_usec() >= end || sd_event_run(fixture->event, 100 * USEC_PER_MSEC) < 0) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static void expect_state(
+	struct fixture *fixture, const struct guest *guest, enum guest_state state) {
+	if (!run_until(fixture, guest, state)) {
+		fail_msg("'%s' is %s, not %s", guest->config->name, guest_state_name(guest->state),
+			guest_state_name(state));
+	}
+}
+
+static void know(const struct guest *guest, struct known *known) {
+	struct stat status = {0};
+	fstat(guest->gpu.fds[LINK_FD_SLICE], &status);
+	*known = (struct known){
+		.base = guest->gpu.base,
+		.limit = guest->gpu.limit,
+		.slice = status.st_ino,
+		.device = guest->gpu.device.process.pid,
+		.vmm = guest->machine.process.pid,
+	};
+}
+
+/* The life of a mulliond until its guests run; adopts those of an earlier one. */
+static void live(const char *const *names, struct known *known, int done) {
+	struct fixture f;
+	setup(&f, names);
+	guests_adopt(&f.guests);
+	for (size_t i = 0; i < f.guests.len; i++) {
+		guest_start(f.guests.list[i]);
+		if (!run_until(&f, f.guests.list[i], GUEST_RUNNING)) {
+			_exit(1);
+		}
+		// The device has heard all that it needs once it has told of its VMM.
+		while (!f.guests.list[i]->gpu.device.connected) {
+			sd_event_run(f.event, 10 * USEC_PER_MSEC);
+		}
+		know(f.guests.list[i], &known[i]);
+	}
+	close(done);
+	sd_event_loop(f.event);
+	_exit(1);
+}
+
+/* A mulliond starts these guests, or goes on with them, and is killed. */
+static struct known *live_and_die(const char *const *names) {
+	static struct known *known;
+	int done[2];
+	char end;
+	if (known == NULL) {
+		known = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	}
+	assert_int_equal(pipe(done), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		close(done[0]);
+		// Its guests must not hold the end open.
+		fcntl(done[1], F_SETFD, FD_CLOEXEC);
+		live(names, known, done[1]);
+	}
+	close(done[1]);
+	assert_int_equal(read(done[0], &end, 1), 0);
+	close(done[0]);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	return known;
+}
+
+static void assert_same(const struct guest *guest, const struct known *before) {
+	struct known now;
+	know(guest, &now);
+	assert_int_equal(now.base, before->base);
+	assert_int_equal(now.limit, before->limit);
+	assert_int_equal(now.slice, before->slice);
+	assert_int_equal(now.device, before->device);
+	assert_int_equal(now.vmm, before->vmm);
+}
+
+static void assert_nothing_left(struct fixture *f, const char *name) {
+	char path[128];
+	snprintf(path, sizeof(path), "%s/guests/%s", directory, name);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_null(vram_find(&f->guests.vram, name));
+}
+
+static void assert_reason(const struct guest *guest, const char *words) {
+	assert_non_null(guest->reason);
+	if (strstr(guest->reason, words) == NULL) {
+		fail_msg("'%s' does not say '%s'", guest->reason, words);
+	}
+}
+
+static void guests_outlive_mulliond_with_the_same_slices(void **state) {
+	static const char *const names[] = {"external", "obeys", "second", NULL};
+	struct known *before = live_and_die(names);
+	struct fixture f;
+	setup(&f, names);
+	guests_adopt(&f.guests);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(f.guests.list[i]->state, GUEST_RUNNING);
+		assert_true(f.guests.list[i]->gpu.device.connected);
+		assert_same(f.guests.list[i], &before[i]);
+		assert_int_equal(f.guests.list[i]->gpu.base, i * 4 * MIB);
+	}
+	// A stop that comes before QEMU has greeted is still one in order.
+	guest_stop(f.guests.list[1]);
+	expect_state(&f, f.guests.list[1], GUEST_OFF);
+	assert_int_equal(f.guests.list[1]->step, 0);
+	assert_nothing_left(&f, "obeys");
+	// And starts again where it was.
+	guest_start(f.guests.list[1]);
+	expect_state(&f, f.guests.list[1], GUEST_RUNNING);
+	assert_int_equal(f.guests.list[1]->gpu.base, 4 * MIB);
+	while (f.guests.list[2]->machine.pci_address[0] == '\0') {
+		assert_return_code(sd_event_run(f.event, PATIENCE_US), 0);
+	}
+	guests_kill_all(&f.guests);
+	for (size_t i = 0; i < 3; i++) {
+		expect_state(&f, f.guests.list[i], GUEST_OFF);
+	}
+	teardown(&f);
+}
+
+static size_t count_fds(pid_t pid) {
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	DIR *fds = opendir(path);
+	size_t n = 0;
+	while (fds != NULL && readdir(fds) != NULL) {
+		n++;
+	}
+	closedir(fds);
+	return n;
+}
+
+static void nothing_is_leaked_however_often_mulliond_dies(void **state) {
+	static const char *const names[] = {"external", "obeys", NULL};
+	struct known first[2], *last = live_and_die(names);
+	memcpy(first, last, sizeof(first));
+	live_and_die(names);
+	size_t device = count_fds(first[1].device), vmm = count_fds(first[1].vmm);
+	for (unsigned i = 0; i < 20; i++) {
+		last = live_and_die(names);
+		assert_memory_equal(last, first, sizeof(first));
+	}
+	// One more or less: whether they have seen yet that the last mulliond is gone.
+	assert_in_range(count_fds(first[1].device), device - 1, device + 1);
+	assert_in_range(count_fds(first[1].vmm), vmm - 1, vmm + 1);
+	struct fixture f;
+	setup(&f, names);
+	guests_adopt(&f.guests);
+	assert_same(f.guests.list[0], &first[0]);
+	assert_same(f.guests.list[1], &first[1]);
+	teardown(&f);
+}
+
+static void a_device_that_lies_is_killed_with_its_guest(void **state) {
+	static const struct {
+		const char *name, *words;
+	} cases[] = {
+		{"hides", "it is another guest's"},
+		{"moves", "its slice lies elsewhere"},
+		{"grows", "its slice lies elsewhere"},
+		{"swaps", "other memory"},
+		{"swaps-state", "other memory"},
+		{"swaps-socket", "other sockets"},
+		{"breaks-off", "broke off"},
+		{"mute", "does not answer"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *const names[] = {cases[i].name, "obeys", NULL};
+		struct known *before = live_and_die(names);
+		struct fixture f;
+		setup(&f, names);
+		guests_adopt(&f.guests);
+		expect_state(&f, f.guests.list[0], GUEST_FAILED);
+		assert_reason(f.guests.list[0], cases[i].words);
+		assert_nothing_left(&f, cases[i].name);
+		// The others are none the worse for it.
+		assert_int_equal(f.guests.list[1]->state, GUEST_RUNNING);
+		assert_same(f.guests.list[1], &before[1]);
+		teardown(&f);
+		assert_int_equal(kill(before[0].device, 0), -1);
+		assert_int_equal(kill(before[0].vmm, 0), -1);
+	}
+}
+
+static void half_a_guest_is_ended_in_order(void **state) {
+	static const char *const names[] = {"obeys", "stubborn", NULL};
+	struct known *before = live_and_die(names);
+	kill(before[0].device, SIGKILL);
+	kill(before[1].vmm, SIGKILL);
+	waitpid(before[0].device, NULL, 0);
+	waitpid(before[1].vmm, NULL, 0);
+	struct fixture f;
+	setup(&f, names);
+	guests_adopt(&f.guests);
+	assert_int_equal(f.guests.list[0]->state, GUEST_STOPPING);
+	expect_state(&f, f.guests.list[0], GUEST_FAILED);
+	assert_reason(f.guests.list[0], "mullion-device) ended while no mulliond ran");
+	assert_int_equal(f.guests.list[0]->step, 0);
+	expect_state(&f, f.guests.list[1], GUEST_FAILED);
+	assert_reason(f.guests.list[1], "QEMU ended while no mulliond ran");
+	assert_nothing_left(&f, "obeys");
+	assert_nothing_left(&f, "stubborn");
+	guest_start(f.guests.list[0]);
+	expect_state(&f, f.guests.list[0], GUEST_RUNNING);
+	teardown(&f);
+}
+
+static void a_guest_without_a_file_runs_until_it_is_stopped(void **state) {
+	static const char *const names[] = {"external", "obeys", NULL};
+	struct known *before = live_and_die(names);
+	struct fixture f;
+	setup(&f, (const char *const[]){"new", NULL});
+	guests_adopt(&f.guests);
+	struct guest *external = guests_find(&f.guests, "external");
+	struct guest *obeys = guests_find(&f.guests, "obeys");
+	assert_non_null(external);
+	assert_non_null(obeys);
+	assert_same(external, &before[0]);
+	assert_same(obeys, &before[1]);
+	assert_string_equal(obeys->config->title, "obeys");
+	assert_int_not_equal(external->config->number, obeys->config->number);
+	guest_stop(obeys);
+	expect_state(&f, obeys, GUEST_OFF);
+	assert_nothing_left(&f, "obeys");
+	guest_start(obeys);
+	expect_state(&f, obeys, GUEST_OFF);
+	assert_reason(obeys, "guests/obeys.ini was removed");
+	// A new guest does not get the place of one that runs.
+	guest_start(f.guests.list[0]);
+	expect_state(&f, f.guests.list[0], GUEST_RUNNING);
+	assert_int_equal(f.guests.list[0]->gpu.base, 4 * MIB);
+	teardown(&f);
+}
+
+static void what_is_stale_is_removed(void **state) {
+	static const char *const names[] = {"obeys", NULL};
+	struct known *before = live_and_die(names);
+	kill(before[0].device, SIGKILL);
+	kill(before[0].vmm, SIGKILL);
+	while (waitpid(-1, NULL, 0) > 0) {
+	}
+	struct fixture f;
+	setup(&f, names);
+	guests_adopt(&f.guests);
+	assert_int_equal(f.guests.list[0]->state, GUEST_OFF);
+	assert_nothing_left(&f, "obeys");
+	teardown(&f);
+}
+
+static void a_guest_without_a_record_is_killed(void **state) {
+	static const char *const names[] = {"obeys", NULL};
+	live_and_die(names);
+	guest_record_remove("obeys");
+	struct fixture f;
+	setup(&f, names);
+	guests_adopt(&f.guests);
+	assert_int_equal(f.guests.list[0]->state, GUEST_OFF);
+	assert_nothing_left(&f, "obeys");
+	teardown(&f);
+}
+
+static void a_pool_that_was_made_smaller_keeps_who_lies_there(void **state) {
+	static const char *const names[] = {"external", "external-2", NULL};
+	struct known *before = live_and_die(names);
+	struct fixture f;
+	setup(&f, names);
+	f.guests.vram.size = 4 * MIB;
+	guests_adopt(&f.guests);
+	assert_same(f.guests.list[0], &before[0]);
+	assert_same(f.guests.list[1], &before[1]);
+	assert_int_equal(f.guests.vram.size, 8 * MIB);
+	teardown(&f);
+}
+
+static void records_come_back_as_they_were(void **state) {
+	struct guest_record record = {
+		.base = 65536,
+		.limit = UINT64_MAX,
+		.aperture = 4096,
+		.slice = 7,
+		.state = 8,
+		.stop_timeout = 9,
+		.vmm = CONFIG_VMM_EXTERNAL,
+		.colour = {0x12, 0x34, 0xff},
+		.title = (char *)"A title: with words",
+		.socket = (char *)"/tmp/x y",
+	};
+	struct guest_record back;
+	char path[128];
+	snprintf(path, sizeof(path), "%s/guests", directory);
+	mkdir(path, 0700);
+	snprintf(path, sizeof(path), "%s/guests/r", directory);
+	mkdir(path, 0700);
+	assert_int_equal(guest_record_load("r", &back), -ENOENT);
+	assert_int_equal(guest_record_save("r", &record), 0);
+	assert_int_equal(guest_record_load("r", &back), 0);
+	assert_int_equal(back.base, record.base);
+	assert_int_equal(back.limit, record.limit);
+	assert_int_equal(back.aperture, record.aperture);
+	assert_int_equal(back.slice, 7);
+	assert_int_equal(back.state, 8);
+	assert_int_equal(back.stop_timeout, 9);
+	assert_int_equal(back.vmm, CONFIG_VMM_EXTERNAL);
+	assert_memory_equal(&back.colour, &record.colour, sizeof(back.colour));
+	assert_string_equal(back.title, record.title);
+	assert_string_equal(back.socket, record.socket);
+	guest_record_finish(&back);
+	// Cut off anywhere, it is refused.
+	snprintf(path, sizeof(path), "%s/guests/r/record", directory);
+	struct stat status;
+	assert_int_equal(stat(path, &status), 0);
+	for (off_t size = status.st_size; size-- > 0;) {
+		assert_int_equal(truncate(path, size), 0);
+		assert_int_equal(guest_record_load("r", &back), -EBADMSG);
+		assert_null(back.title);
+	}
+	guest_socket_clean("r");
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(guests_outlive_mulliond_with_the_same_slices),
+		cmocka_unit_test(nothing_is_leaked_however_often_mulliond_dies),
+		cmocka_unit_test(a_device_that_lies_is_killed_with_its_guest),
+		cmocka_unit_test(half_a_guest_is_ended_in_order),
+		cmocka_unit_test(a_guest_without_a_file_runs_until_it_is_stopped),
+		cmocka_unit_test(what_is_stale_is_removed),
+		cmocka_unit_test(a_guest_without_a_record_is_killed),
+		cmocka_unit_test(a_pool_that_was_made_smaller_keeps_who_lies_there),
+		cmocka_unit_test(records_come_back_as_they_were),
+	};
+	return cmocka_run_group_tests(tests, prepare, clean_up);
+}
