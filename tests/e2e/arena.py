@@ -14,7 +14,7 @@ BACKOFF_SECONDS, BACKOFF_DEATHS = 10, 4 # see gpu-partition/backoff.h
 SLOW = ["device-stop", "host-pause-long"] # seconds each
 
 # What is not survived yet.
-LATER = {"host-kill", "device-and-host-kill", "compositor-and-host-kill"}
+LATER = set()
 
 faults = {}
 
@@ -293,18 +293,20 @@ def device_and_compositor_kill(arena):
 
 @fault
 def device_and_host_kill(arena):
-  """Nobody is there to replace the device until the next mulliond is."""
-  session = arena.session
-  pid = arena.pid(arena.victim)
+  """Nobody is left who has what the device had: its guest ends, and alone."""
+  session, guest = arena.session, arena.victim
+  pid = arena.pid(guest)
   arena.begin_pace(True)
   os.kill(session.host_pid(), signal.SIGKILL)
   os.kill(pid, signal.SIGKILL)
   session.host.wait()
   session.births["mulliond"] = "a later one"
   session.start_host()
-  arena.device_replaced(arena.victim, pid)
-  arena.recovered("mulliond and a device killed")
-  arena.wait_shown(arena.victim)
+  guest.expect_ended()
+  guest.kill()
+  guest.start()
+  guest.expect_drawing()
+  arena.wait_shown(guest)
 
 
 @fault

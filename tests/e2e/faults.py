@@ -71,6 +71,13 @@ class Guest:
     return "whole" if yes else answer
 
 
+  def expect_ended(self):
+    """That it has ended is for all to see, and it holds no slice."""
+    wait_until(lambda: self.session.guest(self.name)["state"] in ("off", "failed"),
+      f"'{self.name}' has ended", SETTLE)
+    slices = [one["guest"] for one in self.session.ask("vram")["slices"]]
+    check(self.name not in slices, f"slices in use: {slices}")
+
   def set_busy(self, busy):
     """Whether it is to do more than draw its frames, where it can."""
 
@@ -85,7 +92,7 @@ class Mock(Guest):
     self.log = session.path(f"{name}.mock.log")
 
   def start(self):
-    if self.session.guest(self.name)["state"] == "off":
+    if self.session.guest(self.name)["state"] in ("off", "failed"):
       self.session.do("start", self.name)
     file = self.session.path(f"{self.name}.status")
     with contextlib.suppress(FileNotFoundError):
@@ -182,11 +189,8 @@ class Machine(Guest):
       os.kill(self.pid, signal.SIGKILL)
 
   def expect_gone(self):
-    """Its slice is nobody's; that it has failed is for all to see."""
-    self.session.expect_state(self.name, "failed", SETTLE)
-    check(self.session.guest(self.name)["reason"], "no reason is given")
-    slices = [one["guest"] for one in self.session.ask("vram")["slices"]]
-    check(self.name not in slices, f"slices in use: {slices}")
+    self.expect_ended()
+    check(self.session.guest(self.name).get("reason"), "no reason is given")
 
   def is_alive(self):
     """True; raises where QEMU has ended or has complained."""
