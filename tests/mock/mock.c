@@ -105,6 +105,13 @@ int mock_setup_silent(void **state) {
 	return connect_silent(mock);
 }
 
+void mock_assert_memory_flat(struct mock *mock, long before) {
+	long memory = process_memory(mock->host.process.pid);
+	if (MEMORY_IS_EXACT && memory > before + MOCK_MEMORY_SLACK) {
+		fail_msg("the device has grown from %ld to %ld KiB", before, memory);
+	}
+}
+
 int mock_setup(void **state) {
 	int error = mock_setup_silent(state);
 	return error < 0 ? error : vmm_negotiate(&((struct mock *)*state)->vmm);
@@ -117,10 +124,7 @@ static void assert_unharmed(struct mock *mock) {
 	mock_assert_served(mock);
 	mock_disconnect(mock);
 	assert_int_equal(device_host_wait_fds(&mock->host, mock->fds, MOCK_PROMPT_MSEC), mock->fds);
-	long memory = process_memory(mock->host.process.pid);
-	if (MEMORY_IS_EXACT && memory > mock->memory + MOCK_MEMORY_SLACK) {
-		fail_msg("the device has grown from %ld to %ld KiB", mock->memory, memory);
-	}
+	mock_assert_memory_flat(mock, mock->memory);
 }
 
 int mock_teardown(void **state) {

@@ -62,4 +62,8 @@ void mock_assert_dropped(struct mock *mock, int timeout_msec, const char *what);
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
+/* Fails where the device has taken more than MOCK_MEMORY_SLACK KiB since it had `before`;
+ * not under the address sanitizer, which keeps what was freed. */
+void mock_assert_memory_flat(struct mock *mock, long before);
+
 #endif
