@@ -7,37 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "call.h"
 #include "client.h"
 #include "fd.h"
 #include "screenshot.h"
 #include "table.h"
 #include "varlink-interfaces.h"
-
-static int call(const struct invocation *invocation, const char *method,
-	sd_json_variant *parameters, void (*print)(sd_json_variant *reply)) {
-	sd_json_variant *reply = NULL;
-	bool ok = client_call(DESKTOP_INTERFACE, method, parameters, &reply, NULL);
-	if (ok && invocation->json) {
-		sd_json_variant_dump(reply, SD_JSON_FORMAT_NEWLINE, stdout, NULL);
-	} else if (ok && print != NULL) {
-		print(reply);
-	}
-	sd_json_variant_unref(reply);
-	return ok ? 0 : CTL_FAILED;
-}
-
-/* Calls with parameters that were built, or complains where they were not. */
-static int call_built(const struct invocation *invocation, const char *method, int built,
-	sd_json_variant *parameters) {
-	int status = CTL_FAILED;
-	if (built < 0) {
-		complain("'%s' is no guest's name", invocation->argv[0]);
-	} else {
-		status = call(invocation, method, parameters, NULL);
-	}
-	sd_json_variant_unref(parameters);
-	return status;
-}
 
 static void print_windows(sd_json_variant *reply) {
 	struct table table;
@@ -65,7 +40,7 @@ static void print_windows(sd_json_variant *reply) {
 }
 
 int command_windows(const struct invocation *invocation) {
-	return call(invocation, "Windows", NULL, print_windows);
+	return call_and_print(invocation, DESKTOP_INTERFACE, "Windows", NULL, print_windows);
 }
 
 int command_screenshot(const struct invocation *invocation) {
@@ -104,7 +79,7 @@ int command_focus(const struct invocation *invocation) {
 	sd_json_variant *parameters = NULL;
 	int built =
 		sd_json_buildo(&parameters, SD_JSON_BUILD_PAIR_STRING("name", invocation->argv[0]));
-	return call_built(invocation, "Focus", built, parameters);
+	return call_built(invocation, DESKTOP_INTERFACE, "Focus", built, parameters, NULL);
 }
 
 int command_fullscreen(const struct invocation *invocation) {
@@ -113,7 +88,7 @@ int command_fullscreen(const struct invocation *invocation) {
 	int built = off ? 0
 			: sd_json_buildo(&parameters,
 				  SD_JSON_BUILD_PAIR_STRING("name", invocation->argv[0]));
-	return call_built(invocation, "Fullscreen", built, parameters);
+	return call_built(invocation, DESKTOP_INTERFACE, "Fullscreen", built, parameters, NULL);
 }
 
 /* Reads a whole number between the limits; complains otherwise. */
@@ -140,7 +115,7 @@ int command_move(const struct invocation *invocation) {
 	int built =
 		sd_json_buildo(&parameters, SD_JSON_BUILD_PAIR_STRING("name", invocation->argv[0]),
 			SD_JSON_BUILD_PAIR_INTEGER("x", x), SD_JSON_BUILD_PAIR_INTEGER("y", y));
-	return call_built(invocation, "Move", built, parameters);
+	return call_built(invocation, DESKTOP_INTERFACE, "Move", built, parameters, NULL);
 }
 
 int command_resize(const struct invocation *invocation) {
@@ -154,9 +129,9 @@ int command_resize(const struct invocation *invocation) {
 		sd_json_buildo(&parameters, SD_JSON_BUILD_PAIR_STRING("name", invocation->argv[0]),
 			SD_JSON_BUILD_PAIR_INTEGER("width", width),
 			SD_JSON_BUILD_PAIR_INTEGER("height", height));
-	return call_built(invocation, "Resize", built, parameters);
+	return call_built(invocation, DESKTOP_INTERFACE, "Resize", built, parameters, NULL);
 }
 
 int command_leave(const struct invocation *invocation) {
-	return call(invocation, "Leave", NULL, NULL);
+	return call_and_print(invocation, DESKTOP_INTERFACE, "Leave", NULL, NULL);
 }

@@ -6,38 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "call.h"
 #include "client.h"
 #include "config-keys.h"
 #include "table.h"
 #include "varlink-interfaces.h"
 
-typedef void (*print_func)(sd_json_variant *reply);
-
-/* Calls, then prints the reply: as JSON, or by the function. */
-static int call_and_print(const struct invocation *invocation, const char *method,
-	sd_json_variant *parameters, print_func print) {
-	sd_json_variant *reply = NULL;
-	bool ok = client_call(HOST_INTERFACE, method, parameters, &reply, NULL);
-	if (ok && invocation->json) {
-		sd_json_variant_dump(reply, SD_JSON_FORMAT_NEWLINE, stdout, NULL);
-	} else if (ok && print != NULL) {
-		print(reply);
-	}
-	sd_json_variant_unref(reply);
-	return ok ? 0 : CTL_FAILED;
-}
-
 static int call_with_name(
 	const struct invocation *invocation, const char *method, print_func print) {
 	sd_json_variant *parameters = NULL;
-	if (sd_json_buildo(&parameters, SD_JSON_BUILD_PAIR_STRING("name", invocation->argv[0])) <
-		0) {
-		complain("'%s' is no guest's name", invocation->argv[0]);
-		return CTL_FAILED;
-	}
-	int status = call_and_print(invocation, method, parameters, print);
-	sd_json_variant_unref(parameters);
-	return status;
+	int built =
+		sd_json_buildo(&parameters, SD_JSON_BUILD_PAIR_STRING("name", invocation->argv[0]));
+	return call_built(invocation, HOST_INTERFACE, method, built, parameters, print);
 }
 
 static void print_list(sd_json_variant *reply) {
@@ -257,7 +237,7 @@ static void print_vram(sd_json_variant *reply) {
 }
 
 int command_list(const struct invocation *invocation) {
-	return call_and_print(invocation, "List", NULL, print_list);
+	return call_and_print(invocation, HOST_INTERFACE, "List", NULL, print_list);
 }
 
 int command_status(const struct invocation *invocation) {
@@ -277,7 +257,7 @@ int command_kill(const struct invocation *invocation) {
 }
 
 int command_table(const struct invocation *invocation) {
-	return call_and_print(invocation, "Table", NULL, print_table);
+	return call_and_print(invocation, HOST_INTERFACE, "Table", NULL, print_table);
 }
 
 int command_traps(const struct invocation *invocation) {
@@ -285,9 +265,9 @@ int command_traps(const struct invocation *invocation) {
 }
 
 int command_vram(const struct invocation *invocation) {
-	return call_and_print(invocation, "Vram", NULL, print_vram);
+	return call_and_print(invocation, HOST_INTERFACE, "Vram", NULL, print_vram);
 }
 
 int command_shutdown(const struct invocation *invocation) {
-	return call_and_print(invocation, "Shutdown", NULL, NULL);
+	return call_and_print(invocation, HOST_INTERFACE, "Shutdown", NULL, NULL);
 }
