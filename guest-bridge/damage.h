@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "damage-boxes.h"
+
 /*
  * What has changed in a guest's frame buffer since the last look, found by comparing it
  * with a private copy, the shadow, in tiles. Knows neither Wayland nor slices.
@@ -13,22 +15,6 @@
 #define DAMAGE_TILE_WIDTH 64 // pixels
 #define DAMAGE_TILE_HEIGHT 16
 #define DAMAGE_SIZE_MAX 16384 // pixels in a direction
-#define DAMAGE_BOXES_MAX 16
-
-struct damage_box {
-	uint32_t x, y, width, height; // pixels
-};
-
-/* Boxes that cover all that changed, and perhaps more: they merge when they become many.
- * They may overlap. Zero-initialise. */
-struct damage_boxes {
-	size_t len;
-	struct damage_box box[DAMAGE_BOXES_MAX];
-};
-
-void damage_boxes_add(struct damage_boxes *boxes, struct damage_box box);
-
-void damage_boxes_add_all(struct damage_boxes *boxes, const struct damage_boxes *more);
 
 struct damage {
 	uint32_t width, height; // pixels
