@@ -213,7 +213,7 @@ void guest_desktop_configure(struct guest_desktop *desktop, int width, int heigh
 		desktop->width = width;
 		desktop->height = height;
 		mullion_desktop_v1_send_configure(
-			desktop->resource, (uint32_t)width, (uint32_t)height);
+			desktop->resource, (uint32_t)width, (uint32_t)height, 0, 120);
 	}
 }
 

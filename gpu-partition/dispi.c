@@ -209,8 +209,8 @@ bool dispi_scanout(
 	uint64_t stride = virtual_width(dispi) * bytes;
 	uint64_t offset =
 		dispi->regs[DISPI_Y_OFFSET] * stride + dispi->regs[DISPI_X_OFFSET] * bytes;
-	return scanout_compute(slice, format, dispi->regs[DISPI_XRES], dispi->regs[DISPI_YRES],
-		stride, offset, ret);
+	return scanout_compute(slice, slice->aperture, format, dispi->regs[DISPI_XRES],
+		dispi->regs[DISPI_YRES], stride, offset, ret);
 }
 
 void dispi_palette(const struct device_state_dispi *dispi, uint32_t ret[256]) {

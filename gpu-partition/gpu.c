@@ -152,6 +152,8 @@ static int start_device(struct gpu *gpu, const struct config_guest *guest, char 
 	struct link_setup setup = {
 		.version = LINK_VERSION,
 		.personality = LINK_PERSONALITY_BOCHS,
+		.heads = 1,
+		.hidden_refresh = 1000,
 		.guest = guest->number,
 		.prefer_width = guest->width,
 		.prefer_height = guest->height,

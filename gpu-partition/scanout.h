@@ -18,6 +18,9 @@ enum scanout_format {
 	SCANOUT_RGB565,
 	SCANOUT_RGB888,   // 24 bits packed: blue, green, red in memory
 	SCANOUT_XRGB8888, // 32 bits little-endian: blue, green, red, unused
+	SCANOUT_XBGR8888, // likewise: red, green, blue, unused
+	SCANOUT_BGRX8888, // unused, red, green, blue
+	SCANOUT_RGBX8888, // unused, blue, green, red
 };
 
 #define SCANOUT_MAX_SIZE 16384 // pixels in a direction
@@ -27,6 +30,8 @@ struct scanout {
 	uint32_t width, height; // pixels, 1 to SCANOUT_MAX_SIZE; 0 where format is SCANOUT_NONE
 	uint32_t stride;        // bytes from row to row
 	uint64_t offset;        // bytes from the slice's start to the first pixel
+	/* The guest tells what it has changed (bridge_flushed()); otherwise that is to be found. */
+	bool flushed;
 };
 
 /* Bytes of one pixel, 0 for SCANOUT_NONE. */
@@ -34,12 +39,12 @@ uint32_t scanout_format_bytes(enum scanout_format format);
 
 /*
  * Every mode set and flip goes through here. Fills *ret with a scanout whose every byte
- * lies inside the slice's aperture and returns true; otherwise returns false, with
- * *ret untouched. format must not be SCANOUT_NONE. The last row counts only up to its
- * last pixel.
+ * lies in the slice before limit (its aperture's end, or its own) and returns true;
+ * otherwise returns false, with *ret untouched. format must not be SCANOUT_NONE. The last
+ * row counts only up to its last pixel. flushed is false.
  */
-bool scanout_compute(const struct slice *slice, enum scanout_format format, uint32_t width,
-	uint32_t height, uint64_t stride, uint64_t offset, struct scanout *ret);
+bool scanout_compute(const struct slice *slice, uint64_t limit, enum scanout_format format,
+	uint32_t width, uint32_t height, uint64_t stride, uint64_t offset, struct scanout *ret);
 
 bool scanout_equal(const struct scanout *a, const struct scanout *b);
 

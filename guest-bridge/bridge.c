@@ -84,7 +84,7 @@ static void commit(struct bridge *bridge, const struct publish_picture *picture)
 static void look(struct bridge *bridge) {
 	struct scanout scanout = {0};
 	uint32_t palette[256] = {0};
-	bridge->ops->get_scanout(bridge->data, &scanout);
+	bridge->ops->get_scanout(bridge->data, 0, &scanout);
 	if (scanout.format == SCANOUT_C8) {
 		bridge->ops->get_palette(bridge->data, palette);
 	}
@@ -190,19 +190,18 @@ static const struct wayland_ops wayland_ops = {
 	.dispatched = handle_dispatched,
 };
 
-int bridge_create(struct bridge **ret, sd_event *event, const struct slice *slice,
-	const struct bridge_ops *ops, void *data) {
+int bridge_create(struct bridge **ret, const struct bridge_setup *setup) {
 	struct bridge *bridge = calloc(1, sizeof(*bridge));
 	if (bridge == NULL) {
 		return -ENOMEM;
 	}
-	bridge->event = sd_event_ref(event);
-	bridge->slice = slice;
-	bridge->ops = ops;
-	bridge->data = data;
+	bridge->event = sd_event_ref(setup->event);
+	bridge->slice = setup->slice;
+	bridge->ops = setup->ops;
+	bridge->data = setup->data;
 	bridge->armed = PACE_NEVER;
 	int error = sd_event_add_time(
-		event, &bridge->timer, CLOCK_MONOTONIC, 0, 1, handle_timer, bridge);
+		setup->event, &bridge->timer, CLOCK_MONOTONIC, 0, 1, handle_timer, bridge);
 	if (error >= 0) {
 		error = sd_event_source_set_enabled(bridge->timer, SD_EVENT_OFF);
 	}
@@ -240,11 +239,11 @@ int bridge_display(const struct bridge *bridge) {
 	return bridge->connected ? wl_display_get_fd(bridge->wayland.display) : -1;
 }
 
-void bridge_scanout_changed(struct bridge *bridge) {
-	bridge_drawn(bridge);
+void bridge_scanout_changed(struct bridge *bridge, unsigned head) {
+	bridge_drawn(bridge, head);
 }
 
-void bridge_drawn(struct bridge *bridge) {
+void bridge_drawn(struct bridge *bridge, unsigned head) {
 	if (bridge->connected) {
 		pace_hint(&bridge->pace, clock_usec());
 		schedule(bridge);

@@ -50,11 +50,34 @@ static void convert_rgb888(const uint8_t *source, uint32_t *target, uint32_t wid
 	}
 }
 
+static uint32_t load32(const uint8_t *source) {
+	uint32_t value;
+	memcpy(&value, source, sizeof(value));
+	return value;
+}
+
+static void convert_xbgr8888(const uint8_t *source, uint32_t *target, uint32_t width) {
+	for (uint32_t i = 0; i < width; i++) {
+		uint32_t p = load32(source + 4 * (size_t)i);
+		target[i] = OPAQUE | (p & 0xff) << 16 | (p & 0xff00) | (p >> 16 & 0xff);
+	}
+}
+
+static void convert_bgrx8888(const uint8_t *source, uint32_t *target, uint32_t width) {
+	for (uint32_t i = 0; i < width; i++) {
+		target[i] = OPAQUE | __builtin_bswap32(load32(source + 4 * (size_t)i));
+	}
+}
+
+static void convert_rgbx8888(const uint8_t *source, uint32_t *target, uint32_t width) {
+	for (uint32_t i = 0; i < width; i++) {
+		target[i] = OPAQUE | load32(source + 4 * (size_t)i) >> 8;
+	}
+}
+
 static void convert_xrgb8888(const uint8_t *source, uint32_t *target, uint32_t width) {
 	for (uint32_t i = 0; i < width; i++) {
-		uint32_t p;
-		memcpy(&p, source + 4 * (size_t)i, sizeof(p));
-		target[i] = OPAQUE | p;
+		target[i] = OPAQUE | load32(source + 4 * (size_t)i);
 	}
 }
 
@@ -77,6 +100,15 @@ void convert_row(enum scanout_format format, const uint32_t *palette, const uint
 		break;
 	case SCANOUT_XRGB8888:
 		convert_xrgb8888(source, target, width);
+		break;
+	case SCANOUT_XBGR8888:
+		convert_xbgr8888(source, target, width);
+		break;
+	case SCANOUT_BGRX8888:
+		convert_bgrx8888(source, target, width);
+		break;
+	case SCANOUT_RGBX8888:
+		convert_rgbx8888(source, target, width);
 		break;
 	}
 }

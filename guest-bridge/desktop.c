@@ -8,8 +8,8 @@
 #include "presentation-time-client-protocol.h"
 #include "xdg-shell-client-protocol.h"
 
-static void handle_size(
-	void *data, struct mullion_desktop_v1 *object, uint32_t width, uint32_t height) {
+static void handle_size(void *data, struct mullion_desktop_v1 *object, uint32_t width,
+	uint32_t height, uint32_t refresh, uint32_t scale) {
 	// The compositor scales: a guest of this kind keeps the mode that it has set.
 }
 

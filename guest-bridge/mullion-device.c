@@ -21,6 +21,7 @@
 #include "link-listener.h"
 #include "log.h"
 #include "missed.h"
+#include "pace.h"
 #include "pci.h"
 #include "slice.h"
 #include "vfio-user-server.h"
@@ -109,14 +110,14 @@ static const struct vfio_user_server_ops server_ops = {
 static void handle_mode_changed(void *data) {
 	struct device *device = data;
 	if (device->bridge != NULL) {
-		bridge_scanout_changed(device->bridge);
+		bridge_scanout_changed(device->bridge, 0);
 	}
 }
 
 static void handle_drawn(void *data) {
 	struct device *device = data;
 	if (device->bridge != NULL) {
-		bridge_drawn(device->bridge);
+		bridge_drawn(device->bridge, 0);
 	}
 }
 
@@ -125,7 +126,7 @@ static const struct bochs_ops bochs_ops = {
 	.drawn = handle_drawn,
 };
 
-static void get_scanout(void *data, struct scanout *ret) {
+static void get_scanout(void *data, unsigned head, struct scanout *ret) {
 	struct device *device = data;
 	bochs_get_scanout(&device->bochs, ret);
 }
@@ -212,6 +213,18 @@ static int make_function(struct device *device) {
 	return 0;
 }
 
+static int make_bridge(struct device *device) {
+	const struct bridge_setup setup = {
+		.event = device->event,
+		.slice = &device->slice,
+		.heads = 1,
+		.hidden_usec = PACE_HIDDEN,
+		.ops = &bridge_ops,
+		.data = device,
+	};
+	return bridge_create(&device->bridge, &setup);
+}
+
 static int make_server(struct device *device) {
 	const int *fds = device->fds;
 	const struct vfio_user_server_setup setup = {
@@ -250,8 +263,7 @@ static int set_up(struct device *device) {
 	}
 	error = make_function(device);
 	if (error == 0) {
-		error = bridge_create(
-			&device->bridge, device->event, &device->slice, &bridge_ops, device);
+		error = make_bridge(device);
 	}
 	if (error == 0) {
 		error = link_listener_init(&device->links, device->event,

@@ -39,6 +39,9 @@ static bool shm_format(
 	case SCANOUT_RGB888:
 		*ret_format = WL_SHM_FORMAT_RGB888;
 		return wayland->rgb888;
+	case SCANOUT_XBGR8888:
+	case SCANOUT_BGRX8888:
+	case SCANOUT_RGBX8888:
 	case SCANOUT_C8:
 	case SCANOUT_NONE:
 		break;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "device-state.h"
 #include "fd.h"
 
 struct link_header {
@@ -58,7 +59,10 @@ static bool decode_setup(const void *body, size_t size, struct link_setup *setup
 		return false;
 	}
 	memcpy(setup, body, size);
-	return setup->version == LINK_VERSION && setup->personality == LINK_PERSONALITY_BOCHS &&
+	return setup->version == LINK_VERSION && setup->personality >= LINK_PERSONALITY_BOCHS &&
+		setup->personality <= LINK_PERSONALITY_VIRTIO_GPU && setup->heads >= 1 &&
+		setup->heads <= DEVICE_STATE_HEADS && setup->follow <= 1 &&
+		setup->hidden_refresh != 0 && setup->reserved == 0 &&
 		memchr(setup->name, '\0', sizeof(setup->name)) != NULL;
 }
 

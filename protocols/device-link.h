@@ -16,7 +16,7 @@
 /* The device's end of the link in the device process. */
 #define LINK_DEVICE_FD 3
 
-#define LINK_VERSION 2
+#define LINK_VERSION 3
 #define LINK_NAME_MAX 64
 #define LINK_INPUT_MAX 32
 
@@ -96,6 +96,8 @@ enum link_kind {
 
 enum link_personality {
 	LINK_PERSONALITY_BOCHS = 1,
+	LINK_PERSONALITY_VIRTIO_VGA = 2,
+	LINK_PERSONALITY_VIRTIO_GPU = 3,
 };
 
 struct link_setup {
@@ -104,6 +106,10 @@ struct link_setup {
 	uint32_t guest;                       // number in the resource table, from 1
 	uint32_t prefer_width, prefer_height; // pixels: the EDID's preferred mode
 	uint32_t refresh;                     // mHz, of that mode
+	uint32_t heads;                       // 1 to DEVICE_STATE_HEADS; 1 for bochs
+	uint32_t follow;                      // 1: a head's display has the size of its window
+	uint32_t hidden_refresh;              // mHz, of a head that cannot be seen; not 0
+	uint32_t reserved;                    // 0
 	uint64_t slice_size;                  // bytes
 	uint64_t aperture_size;   // bytes at the slice's start that BAR0 shows; a power of two
 	uint64_t slice_base;      // address in mulliond's VRAM map; for messages only

@@ -16,6 +16,15 @@ static const char *const names[TRAP_CLASS_COUNT] = {
 	[TRAP_QEXT] = "qext",
 	[TRAP_VRAM] = "vram",
 	[TRAP_OTHER] = "other",
+	[TRAP_VIRTIO_CONFIG] = "virtio-config",
+	[TRAP_VIRTIO_NOTIFY] = "virtio-notify",
+	[TRAP_VIRTIO_ISR] = "virtio-isr",
+	[TRAP_COMMAND_MODE_SET] = "command-mode-set",
+	[TRAP_COMMAND_MEMORY] = "command-memory",
+	[TRAP_COMMAND_QUERY] = "command-query",
+	[TRAP_COMMAND_DRAW] = "command-draw",
+	[TRAP_COMMAND_CURSOR] = "command-cursor",
+	[TRAP_COMMAND_REFUSED] = "command-refused",
 };
 
 const char *trap_class_name(enum trap_class trap) {
@@ -23,7 +32,8 @@ const char *trap_class_name(enum trap_class trap) {
 }
 
 int trap_class_privileged(enum trap_class trap) {
-	return trap == TRAP_CONFIG_WRITE || trap == TRAP_MODE_SET;
+	return trap == TRAP_CONFIG_WRITE || trap == TRAP_MODE_SET || trap == TRAP_VIRTIO_CONFIG ||
+		trap == TRAP_COMMAND_MODE_SET || trap == TRAP_COMMAND_MEMORY;
 }
 
 /* A device that commits without end must not hold up its reader. */

@@ -17,10 +17,16 @@
  */
 
 #define DEVICE_STATE_MAGIC UINT64_C(0x3174736e6c6c756d) // "mullnst1"
-#define DEVICE_STATE_VERSION 2
-#define DEVICE_STATE_SIZE (384 * 1024) // bytes; the memfd's size
-#define DEVICE_STATE_MAPS_MAX 4096     // maps of guest memory
+#define DEVICE_STATE_VERSION 3
+#define DEVICE_STATE_SIZE (1600 * 1024) // bytes; the memfd's size
+#define DEVICE_STATE_MAPS_MAX 4096      // maps of guest memory
 #define DEVICE_STATE_NO_FILE UINT32_MAX
+#define DEVICE_STATE_QUEUES 2 // of virtio-gpu: control and cursor
+#define DEVICE_STATE_HEADS 16
+#define DEVICE_STATE_HELD_MAX 64 // answers that are written and not given back yet
+#define DEVICE_STATE_RESOURCES_MAX 2048
+#define DEVICE_STATE_BACKING_MAX (64 * 1024) // entries of all resources
+#define DEVICE_STATE_CURSOR_SIZE 64          // pixels in a direction
 
 /* What a guest's trapped access was for. */
 enum trap_class {
@@ -31,10 +37,19 @@ enum trap_class {
 	TRAP_DISPI_READ,
 	TRAP_DISPI_WRITE, // any other dispi write
 	TRAP_EDID_READ,
-	TRAP_PALETTE, // VGA ports: palette and the rest of 0x400..0x41f
-	TRAP_QEXT,    // QEMU's extended registers, 0x600..0x607
-	TRAP_VRAM,    // an access to BAR0 that came as a message: should be 0
-	TRAP_OTHER,   // nothing lives there
+	TRAP_PALETTE,          // VGA ports: palette and the rest of 0x400..0x41f
+	TRAP_QEXT,             // QEMU's extended registers, 0x600..0x607
+	TRAP_VRAM,             // an access to BAR0 that came as a message: should be 0
+	TRAP_OTHER,            // nothing lives there
+	TRAP_VIRTIO_CONFIG,    // privileged: virtio's structures, but for the next two
+	TRAP_VIRTIO_NOTIFY,    // a queue was notified
+	TRAP_VIRTIO_ISR,       // the interrupt's status was read
+	TRAP_COMMAND_MODE_SET, // privileged: SET_SCANOUT
+	TRAP_COMMAND_MEMORY,   // privileged: resources made and unmade, backing given and taken
+	TRAP_COMMAND_QUERY,    // display info, EDID, capsets
+	TRAP_COMMAND_DRAW,     // transfers and flushes
+	TRAP_COMMAND_CURSOR,
+	TRAP_COMMAND_REFUSED, // any that was answered with an error
 	TRAP_CLASS_COUNT,
 };
 
@@ -64,6 +79,64 @@ struct device_state_irq {
 	uint32_t reserved;
 };
 
+/* A virtqueue, as the driver has set it up (virtio 1.3, 4.1.4.3) and as far as it is used. */
+struct device_state_queue {
+	uint64_t desc, driver, device; // guest addresses of its three parts
+	uint16_t size, vector;
+	uint16_t enabled;
+	uint16_t available; // the next to be taken from the available ring
+	uint16_t used;      // the next of the used ring; all before it are to be seen by the guest
+	uint16_t signalled; // used at the last interrupt
+	uint32_t reserved;
+};
+
+/* The registers of virtio's structures, with the names of virtio 1.3, 4.1.4.3. */
+struct device_state_virtio {
+	uint64_t driver_feature;
+	uint32_t device_feature_select, driver_feature_select;
+	uint16_t config_msix_vector, queue_select;
+	uint8_t device_status, config_generation, isr, reserved;
+	struct device_state_queue queues[DEVICE_STATE_QUEUES];
+};
+
+/* What a head scans out, as SET_SCANOUT said; resource 0: nothing. */
+struct device_state_scanout {
+	uint32_t resource;
+	uint32_t x, y, width, height;
+};
+
+/* What a head's display wants to be. */
+struct device_state_display {
+	uint32_t width, height; // pixels; 0: no display
+	uint32_t refresh;       // mHz
+	uint32_t scale;         // 120ths
+};
+
+struct device_state_cursor {
+	uint32_t resource; // 0: none is shown; the pixels are in the file
+	uint32_t scanout;
+	uint32_t x, y, hot_x, hot_y;
+};
+
+/* An answer that waits for the frame in which its flush is shown. */
+struct device_state_held {
+	uint16_t head; // of its chain
+	uint8_t scanout;
+	uint8_t fenced;
+	uint32_t written; // bytes of the answer
+};
+
+struct device_state_gpu {
+	uint32_t epoch;     // resources with another one are gone
+	uint32_t took_over; // since the last reset the driver has set a scanout: dispi is not shown
+	uint32_t events;    // VIRTIO_GPU_EVENT_*, until the driver clears them
+	uint32_t held_count; // in the order of their flushes
+	struct device_state_held held[DEVICE_STATE_HELD_MAX];
+	struct device_state_scanout scanouts[DEVICE_STATE_HEADS];
+	struct device_state_display displays[DEVICE_STATE_HEADS];
+	struct device_state_cursor cursor;
+};
+
 /* What the VMM said in its hello; valid while vmm_connected. */
 struct device_state_client {
 	uint64_t max_data_xfer_size;
@@ -90,6 +163,8 @@ struct device_state {
 	uint64_t resets;
 	struct device_state_client client;
 	struct device_state_last last;
+	struct device_state_virtio virtio;
+	struct device_state_gpu gpu;
 };
 
 /* A map of guest memory, as in force. */
@@ -110,6 +185,40 @@ struct device_state_dma {
 struct device_state_slot {
 	struct device_state state;
 	struct device_state_dma dma;
+};
+
+/* A 2D resource. In force where epoch is that of struct device_state_gpu and id is not 0. */
+struct device_state_resource {
+	uint32_t epoch, id;
+	uint32_t format, width, height; // VIRTIO_GPU_FORMAT_*, pixels
+	uint32_t backing_count;         // entries; 0: no backing
+	uint32_t backing_first;         // in the file's table
+	uint32_t reserved;
+	uint64_t storage; // bytes from the slice's start
+};
+
+/*
+ * The resources are not copied at each commit: a command changes one in place. What that was
+ * before is in force again if the number of commits is still this one.
+ */
+struct device_state_undo {
+	uint64_t commit; // number of commits when it was written; 0: nothing
+	uint32_t index, reserved;
+	struct device_state_resource resource;
+};
+
+/* A range of guest memory, laid out as struct virtio_gpu_mem_entry. */
+struct device_state_backing {
+	uint64_t address;
+	uint32_t length, reserved;
+};
+
+struct device_state_store {
+	struct device_state_undo undo;
+	struct device_state_resource resources[DEVICE_STATE_RESOURCES_MAX];
+	struct device_state_backing backing[DEVICE_STATE_BACKING_MAX];
+	/* Of the cursor that was set last, ARGB8888; may be newer than the committed state. */
+	uint32_t cursor[DEVICE_STATE_CURSOR_SIZE * DEVICE_STATE_CURSOR_SIZE];
 };
 
 /*
@@ -133,6 +242,7 @@ struct device_state_file {
 	uint64_t commit; // number of commits: slots[commit % 2] is in force
 	struct device_state_live live;
 	struct device_state_slot slots[2];
+	struct device_state_store store;
 };
 
 _Static_assert(sizeof(struct device_state_file) <= DEVICE_STATE_SIZE, "the state fits its memfd");

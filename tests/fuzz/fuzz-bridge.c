@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "bridge.h"
+#include "clock.h"
 #include "device-link.h"
 #include "fd.h"
 #include "log.h"
@@ -42,7 +43,7 @@ static unsigned open_descriptors(void) {
 	return n;
 }
 
-static void get_scanout(void *data, struct scanout *ret) {
+static void get_scanout(void *data, unsigned head, struct scanout *ret) {
 	*ret = ((struct compositor *)data)->scanout;
 }
 
@@ -178,10 +179,10 @@ static void set_scanout(struct compositor *compositor, uint8_t what) {
 	enum scanout_format format = what % 6;
 	uint32_t stride = WIDTH * scanout_format_bytes(format) + what / 6 % 8;
 	if (format != SCANOUT_NONE) {
-		FUZZ_CHECK(scanout_compute(&compositor->slice, format, WIDTH, HEIGHT, stride,
-			what / 48 * UINT64_C(4097), &compositor->scanout));
+		FUZZ_CHECK(scanout_compute(&compositor->slice, compositor->slice.aperture, format,
+			WIDTH, HEIGHT, stride, what / 48 * UINT64_C(4097), &compositor->scanout));
 	}
-	bridge_scanout_changed(compositor->bridge);
+	bridge_scanout_changed(compositor->bridge, 0);
 }
 
 static void step(struct compositor *compositor, struct fuzz_input *input) {
@@ -215,7 +216,7 @@ static void step(struct compositor *compositor, struct fuzz_input *input) {
 		break;
 	case 7:
 		compositor->slice.map[fuzz_u16(input)] ^= 1;
-		bridge_drawn(compositor->bridge);
+		bridge_drawn(compositor->bridge, 0);
 		run(compositor);
 		break;
 	}
@@ -238,8 +239,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	FUZZ_CHECK(fd >= 0 && slice_init(&compositor.slice, fd, 0, SLICE_SIZE, SLICE_SIZE) == 0);
 	FUZZ_CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, compositor.link) == 0);
 	FUZZ_CHECK(sd_event_new(&compositor.event) >= 0);
-	FUZZ_CHECK(bridge_create(&compositor.bridge, compositor.event, &compositor.slice, &ops,
-			   &compositor) == 0);
+	const struct bridge_setup setup = {
+		.event = compositor.event,
+		.slice = &compositor.slice,
+		.heads = 1,
+		.hidden_usec = USEC_PER_SEC,
+		.ops = &ops,
+		.data = &compositor,
+	};
+	FUZZ_CHECK(bridge_create(&compositor.bridge, &setup) == 0);
 	set_scanout(&compositor, SCANOUT_XRGB8888);
 	connect_bridge(&compositor);
 	for (unsigned i = 0; i < STEPS_MAX && input.size > 0; i++) {

@@ -89,7 +89,8 @@ static void check_scanout(struct fuzz_input *input, const struct slice *slice) {
 	bool fits = width >= 1 && height >= 1 && width <= SCANOUT_MAX_SIZE &&
 		height <= SCANOUT_MAX_SIZE && stride >= row && stride <= UINT32_MAX &&
 		offset + (wide)stride * (height - 1) + row <= slice->aperture;
-	FUZZ_CHECK(scanout_compute(slice, format, width, height, stride, offset, &scanout) == fits);
+	FUZZ_CHECK(scanout_compute(slice, slice->aperture, format, width, height, stride, offset,
+			   &scanout) == fits);
 	if (fits) {
 		check_layout(&scanout, slice->aperture);
 		check_layout(&scanout, fuzz_u32(input));

@@ -8,7 +8,7 @@
 
 #include "memfd.h"
 
-static void get_scanout(void *data, struct scanout *ret) {
+static void get_scanout(void *data, unsigned head, struct scanout *ret) {
 	*ret = ((struct rig *)data)->scanout;
 }
 
@@ -53,8 +53,8 @@ void rig_spin(struct rig *rig, unsigned msec) {
 }
 
 void rig_set_mode(struct rig *rig, enum scanout_format format, uint32_t stride, uint64_t offset) {
-	assert_true(scanout_compute(
-		&rig->slice, format, RIG_WIDTH, RIG_HEIGHT, stride, offset, &rig->scanout));
+	assert_true(scanout_compute(&rig->slice, rig->slice.aperture, format, RIG_WIDTH, RIG_HEIGHT,
+		stride, offset, &rig->scanout));
 }
 
 void rig_init(struct rig *rig, const struct fake_options *options) {
@@ -67,7 +67,15 @@ void rig_init(struct rig *rig, const struct fake_options *options) {
 	}
 	rig_set_mode(rig, SCANOUT_XRGB8888, RIG_WIDTH * 4, 0);
 	fake_init(&rig->fake, options);
-	assert_int_equal(bridge_create(&rig->bridge, rig->event, &rig->slice, &ops, rig), 0);
+	const struct bridge_setup setup = {
+		.event = rig->event,
+		.slice = &rig->slice,
+		.heads = 1,
+		.hidden_usec = USEC_PER_SEC,
+		.ops = &ops,
+		.data = rig,
+	};
+	assert_int_equal(bridge_create(&rig->bridge, &setup), 0);
 	assert_int_equal(bridge_connect(rig->bridge, fake_connect(&rig->fake)), 0);
 }
 

@@ -19,7 +19,7 @@ static void a_compositor_that_stops_reading_stops_the_commits(void **state) {
 	unsigned committed = rig.committed;
 	for (int i = 0; i < 200; i++) {
 		++*rig_guest_pixel(&rig, 0, 0);
-		bridge_scanout_changed(rig.bridge);
+		bridge_scanout_changed(rig.bridge, 0);
 		uint64_t start = clock_usec();
 		rig_step(&rig);
 		assert_true(clock_usec() - start < USEC_PER_SEC);
@@ -57,7 +57,7 @@ static void a_new_compositor_shows_the_guest_again(void **state) {
 		rig_assert_damage(&rig, 0, 0, RIG_WIDTH, RIG_HEIGHT);
 		wl_client_destroy(rig.fake.client);
 		unsigned looked = rig.looked;
-		bridge_drawn(rig.bridge);
+		bridge_drawn(rig.bridge, 0);
 		rig_spin(&rig, 50);
 		assert_in_range(rig.looked, looked, looked + 1);
 		assert_int_equal(bridge_connect(rig.bridge, fake_connect(&rig.fake)), 0);

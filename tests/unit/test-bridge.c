@@ -65,7 +65,7 @@ static void a_busy_guest_is_shown_once_a_frame(void **state) {
 			frames++;
 		}
 		++*rig_guest_pixel(&rig, 0, 0);
-		bridge_drawn(rig.bridge);
+		bridge_drawn(rig.bridge, 0);
 		rig_step(&rig);
 	}
 	assert_in_range(rig.fake.commits, 4, 32);
@@ -78,7 +78,7 @@ static void hints_without_a_change_are_looked_at_once_a_frame(void **state) {
 	RIG_UNTIL(&rig, rig.fake.commits == 1);
 	uint64_t end = clock_usec() + 500 * USEC_PER_MSEC;
 	while (clock_usec() < end) {
-		bridge_drawn(rig.bridge);
+		bridge_drawn(rig.bridge, 0);
 		rig_step(&rig);
 	}
 	assert_in_range(rig.looked, 4, 32);
@@ -92,7 +92,7 @@ static void no_commit_before_the_frame_callback(void **state) {
 	rig_init(&rig, &options);
 	RIG_UNTIL(&rig, rig.fake.commits == 1);
 	++*rig_guest_pixel(&rig, 0, 0);
-	bridge_drawn(rig.bridge);
+	bridge_drawn(rig.bridge, 0);
 	rig_spin(&rig, 100);
 	assert_int_equal(rig.looked, 1);
 	fake_frame(&rig.fake);
@@ -104,9 +104,9 @@ static void a_mode_set_is_shown_whole(void **state) {
 	struct rig rig;
 	rig_init(&rig, &usual);
 	RIG_UNTIL(&rig, rig.fake.commits == 1);
-	assert_true(
-		scanout_compute(&rig.slice, SCANOUT_XRGB8888, 640, 480, 640 * 4, 0, &rig.scanout));
-	bridge_scanout_changed(rig.bridge);
+	assert_true(scanout_compute(&rig.slice, rig.slice.aperture, SCANOUT_XRGB8888, 640, 480,
+		640 * 4, 0, &rig.scanout));
+	bridge_scanout_changed(rig.bridge, 0);
 	RIG_UNTIL(&rig, rig.fake.commits == 2);
 	rig_assert_damage(&rig, 0, 0, 640, 480);
 	assert_int_equal(wl_shm_buffer_get_width(fake_picture(&rig.fake)), 640);
@@ -121,12 +121,12 @@ static void a_flip_between_equal_pages_still_changes_the_buffer(void **state) {
 	RIG_UNTIL(&rig, rig.fake.commits == 1);
 	struct wl_resource *first = rig.fake.buffer;
 	rig_set_mode(&rig, SCANOUT_XRGB8888, RIG_WIDTH * 4, page);
-	bridge_drawn(rig.bridge);
+	bridge_drawn(rig.bridge, 0);
 	RIG_UNTIL(&rig, rig.fake.commits == 2);
 	assert_int_equal(rig.fake.boxes_len, 0);
 	rig_assert_zero_copy(&rig);
 	rig_set_mode(&rig, SCANOUT_XRGB8888, RIG_WIDTH * 4, 0);
-	bridge_drawn(rig.bridge);
+	bridge_drawn(rig.bridge, 0);
 	RIG_UNTIL(&rig, rig.fake.commits == 3);
 	assert_ptr_equal(rig.fake.buffer, first);
 	rig_finish(&rig);
@@ -146,7 +146,7 @@ static void formats_that_the_compositor_knows_are_not_copied(void **state) {
 	for (unsigned i = 0; i < 3; i++) {
 		uint32_t stride = RIG_WIDTH * scanout_format_bytes(cases[i].format) + 24;
 		rig_set_mode(&rig, cases[i].format, stride, 64);
-		bridge_scanout_changed(rig.bridge);
+		bridge_scanout_changed(rig.bridge, 0);
 		RIG_UNTIL(&rig, rig.fake.commits == i + 1);
 		rig_assert_picture(&rig, cases[i].shm, stride);
 		// The other row of 16 bits: what one test draws, the next look finds.
@@ -166,7 +166,7 @@ static void other_formats_are_converted(void **state) {
 		rig_set_mode(&rig, formats[i], RIG_WIDTH * 4, 0);
 		memset(rig_guest_pixel(&rig, 0, 0), 0xff, 4);
 		memset(rig_guest_pixel(&rig, 5, 100), 0, 4);
-		bridge_scanout_changed(rig.bridge);
+		bridge_scanout_changed(rig.bridge, 0);
 		RIG_UNTIL(&rig, rig.fake.commits == i + 1);
 		rig_assert_picture(&rig, WL_SHM_FORMAT_XRGB8888, RIG_WIDTH * 4);
 		assert_int_equal(((uint32_t *)rig_shown_row(&rig, 0))[0], 0xffffffff);
@@ -186,7 +186,7 @@ static void layouts_that_wl_shm_refuses_are_converted(void **state) {
 	rig_init(&rig, &usual);
 	for (unsigned i = 0; i < 4; i++) {
 		rig_set_mode(&rig, SCANOUT_XRGB8888, cases[i].stride, cases[i].offset);
-		bridge_scanout_changed(rig.bridge);
+		bridge_scanout_changed(rig.bridge, 0);
 		RIG_UNTIL(&rig, rig.fake.commits == i + 1);
 		rig_assert_picture(&rig, WL_SHM_FORMAT_XRGB8888, row);
 		for (uint32_t y = 0; y < RIG_HEIGHT; y++) {
@@ -270,17 +270,17 @@ static void a_display_that_is_off_is_black_in_its_last_size(void **state) {
 	rig_spin(&rig, 50);
 	assert_int_equal(rig.fake.commits, 0);
 	rig_set_mode(&rig, SCANOUT_XRGB8888, RIG_WIDTH * 4, 0);
-	bridge_scanout_changed(rig.bridge);
+	bridge_scanout_changed(rig.bridge, 0);
 	RIG_UNTIL(&rig, rig.fake.commits == 1);
 	rig.scanout = (struct scanout){.format = SCANOUT_NONE};
-	bridge_scanout_changed(rig.bridge);
+	bridge_scanout_changed(rig.bridge, 0);
 	RIG_UNTIL(&rig, rig.fake.commits == 2);
 	rig_assert_picture(&rig, WL_SHM_FORMAT_XRGB8888, RIG_WIDTH * 4);
 	assert_black(&rig);
 	rig_spin(&rig, 50);
 	assert_int_equal(rig.fake.commits, 2);
 	rig_set_mode(&rig, SCANOUT_XRGB8888, RIG_WIDTH * 4, 0);
-	bridge_scanout_changed(rig.bridge);
+	bridge_scanout_changed(rig.bridge, 0);
 	RIG_UNTIL(&rig, rig.fake.commits == 3);
 	rig_assert_zero_copy(&rig);
 	rig_finish(&rig);
@@ -291,15 +291,16 @@ static void a_mode_too_large_to_convert_keeps_the_last_picture(void **state) {
 	rig_init(&rig, &usual);
 	RIG_UNTIL(&rig, rig.fake.commits == 1);
 	// 32 MiB in the slice, 128 MiB as XRGB8888.
-	assert_true(scanout_compute(&rig.slice, SCANOUT_C8, 16384, 2048, 16384, 0, &rig.scanout));
-	bridge_scanout_changed(rig.bridge);
+	assert_true(scanout_compute(
+		&rig.slice, rig.slice.aperture, SCANOUT_C8, 16384, 2048, 16384, 0, &rig.scanout));
+	bridge_scanout_changed(rig.bridge, 0);
 	unsigned looked = rig.looked;
 	RIG_UNTIL(&rig, rig.looked > looked);
 	rig_spin(&rig, 20);
 	assert_int_equal(rig.fake.commits, 1);
 	rig_assert_picture(&rig, WL_SHM_FORMAT_XRGB8888, RIG_WIDTH * 4);
 	rig_set_mode(&rig, SCANOUT_C8, RIG_WIDTH, 0);
-	bridge_scanout_changed(rig.bridge);
+	bridge_scanout_changed(rig.bridge, 0);
 	RIG_UNTIL(&rig, rig.fake.commits == 2);
 	rig_finish(&rig);
 }
@@ -312,7 +313,7 @@ static void a_hidden_guest_is_shown_at_once_when_it_is_seen_again(void **state) 
 	rig_spin(&rig, 20);
 	unsigned looked = rig.looked;
 	++*rig_guest_pixel(&rig, 0, 0);
-	bridge_drawn(rig.bridge);
+	bridge_drawn(rig.bridge, 0);
 	rig_spin(&rig, 300);
 	assert_int_equal(rig.looked, looked);
 	mullion_desktop_v1_send_visibility(
@@ -372,10 +373,10 @@ static void any_mode_is_shown_as_it_is(void **state) {
 		enum scanout_format format = SCANOUT_C8 + (enum scanout_format)(rand() % 5);
 		uint32_t width = 1 + (uint32_t)rand() % 512, height = 1 + (uint32_t)rand() % 300;
 		uint32_t stride = width * scanout_format_bytes(format) + (uint32_t)rand() % 9;
-		assert_true(scanout_compute(&rig.slice, format, width, height, stride,
-			(uint64_t)rand() % (1 << 20), &rig.scanout));
+		assert_true(scanout_compute(&rig.slice, rig.slice.aperture, format, width, height,
+			stride, (uint64_t)rand() % (1 << 20), &rig.scanout));
 		unsigned commits = rig.fake.commits;
-		bridge_scanout_changed(rig.bridge);
+		bridge_scanout_changed(rig.bridge, 0);
 		RIG_UNTIL(&rig, rig.fake.commits > commits);
 		assert_same_picture(&rig);
 		commits = rig.fake.commits;

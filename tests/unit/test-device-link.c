@@ -75,6 +75,8 @@ static void setup_needs_its_descriptors_and_a_terminated_name(void **state) {
 		.header = {LINK_SETUP, 0},
 		.setup = {.version = LINK_VERSION,
 			.personality = LINK_PERSONALITY_BOCHS,
+			.heads = 1,
+			.hidden_refresh = 1000,
 			.name = "work"},
 	};
 	struct link_message message;
@@ -156,6 +158,8 @@ static void an_adoption_arrives_whole_and_in_order(void **state) {
 			.type = LINK_ADOPT,
 			.setup = {.version = LINK_VERSION,
 				.personality = LINK_PERSONALITY_BOCHS,
+				.heads = 1,
+				.hidden_refresh = 1000,
 				.slice_base = 5,
 				.name = "work"},
 		};

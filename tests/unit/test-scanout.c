@@ -60,8 +60,8 @@ static void only_what_lies_in_the_aperture_is_scanned_out(void **state) {
 		const struct scanout before = {SCANOUT_RGB565, 1, 2, 3, 4};
 		struct scanout scanout = before;
 		assert_int_equal(
-			scanout_compute(&slice, cases[i].format, cases[i].width, cases[i].height,
-				cases[i].stride, cases[i].offset, &scanout),
+			scanout_compute(&slice, slice.aperture, cases[i].format, cases[i].width,
+				cases[i].height, cases[i].stride, cases[i].offset, &scanout),
 			cases[i].valid);
 		if (!cases[i].valid) {
 			assert_true(scanout_equal(&scanout, &before));
@@ -77,15 +77,16 @@ static void the_last_row_counts_to_its_last_pixel(void **state) {
 	struct scanout scanout;
 	// 1023 strides and one row of 16 pixels end where the aperture ends.
 	uint64_t offset = 4096 - 64;
-	assert_true(scanout_compute(&slice, SCANOUT_XRGB8888, 16, 1024, 4096, offset, &scanout));
-	assert_false(
-		scanout_compute(&slice, SCANOUT_XRGB8888, 16, 1024, 4096, offset + 1, &scanout));
+	assert_true(scanout_compute(
+		&slice, slice.aperture, SCANOUT_XRGB8888, 16, 1024, 4096, offset, &scanout));
+	assert_false(scanout_compute(
+		&slice, slice.aperture, SCANOUT_XRGB8888, 16, 1024, 4096, offset + 1, &scanout));
 }
 
 static void a_slice_without_memory_shows_nothing(void **state) {
 	struct slice closed = {.limit = LIMIT, .aperture = APERTURE, .fd = -1};
 	struct scanout scanout;
-	assert_false(scanout_compute(&closed, SCANOUT_C8, 1, 1, 1, 0, &scanout));
+	assert_false(scanout_compute(&closed, closed.aperture, SCANOUT_C8, 1, 1, 1, 0, &scanout));
 }
 
 static void scanouts_differ_in_any_field(void **state) {

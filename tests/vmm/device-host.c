@@ -71,6 +71,8 @@ static void make_setup(struct device_host *host, const struct device_options *op
 	host->setup = (struct link_setup){
 		.version = LINK_VERSION,
 		.personality = LINK_PERSONALITY_BOCHS,
+		.heads = 1,
+		.hidden_refresh = 1000,
 		.guest = options->guest != 0 ? options->guest : 1,
 		.prefer_width = options->width != 0 ? options->width : 1024,
 		.prefer_height = options->height != 0 ? options->height : 768,

@@ -301,7 +301,7 @@ static void guest_get_desktop(struct wl_client *client, struct wl_resource *gues
 		wl_resource_create(client, &mullion_desktop_v1_interface, 1, id);
 	wl_resource_set_implementation(desktop, &desktop_implementation, p, forget_desktop);
 	p->desktop = desktop;
-	mullion_desktop_v1_send_configure(desktop, 1024, 768);
+	mullion_desktop_v1_send_configure(desktop, 1024, 768, 60000, 120);
 	send_visibility(p);
 }
 

@@ -1,0 +1,82 @@
+#ifndef GPU_PARTITION_RESOURCES_H
+#define GPU_PARTITION_RESOURCES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "damage-boxes.h"
+#include "device-state.h"
+#include "gpu-command.h"
+#include "heap.h"
+#include "scanout.h"
+#include "slice.h"
+
+/*
+ * A guest's 2D resources (virtio 1.3, 5.7.6.8): pictures whose host-side storage lies in the
+ * heap of its slice, and the pages of guest memory from which they are filled. The records
+ * are kept in the state memfd, in place: a command changes at most one of them, and what it
+ * was before stands in the undo record until the command is committed.
+ *
+ * Functions that carry out a command return its answer: VIRTIO_GPU_RESP_OK_NODATA or
+ * VIRTIO_GPU_RESP_ERR_*; after an error nothing has changed.
+ */
+
+/* How the pages of guest memory are reached: a pointer to the first *length bytes at address
+ * (fewer than asked where a map ends), or NULL for a gap. */
+struct guest_memory {
+	const void *(*resolve)(void *data, uint64_t address, uint64_t *length);
+	void *data;
+};
+
+struct resources;
+
+/*
+ * On the records of file, of which those with the epoch of state (the working copy) are in
+ * force; an uncommitted command of an earlier process is undone. Returns 0 or -ENOMEM.
+ */
+int resources_create(struct resources **ret, struct device_state_file *file,
+	struct device_state *state, const struct slice *slice);
+/* Accepts NULL. The records stay. */
+void resources_destroy(struct resources *resources);
+
+/* None is left. */
+void resources_clear(struct resources *resources);
+
+uint32_t resources_create_2d(
+	struct resources *resources, uint32_t id, uint32_t format, uint32_t width, uint32_t height);
+uint32_t resources_unref(struct resources *resources, uint32_t id);
+
+/*
+ * Makes room for the entries of a backing, into which the caller copies them as they came
+ * before it calls resources_attach(), which checks them there.
+ */
+uint32_t resources_reserve(struct resources *resources, uint32_t id, uint32_t entries,
+	struct virtio_gpu_mem_entry **ret_untrusted);
+uint32_t resources_attach(struct resources *resources, uint32_t id);
+uint32_t resources_detach(struct resources *resources, uint32_t id);
+
+/*
+ * Copies from the backing what differs, and notes where that was. A rectangle outside the
+ * resource or bytes outside the backing are INVALID_PARAMETER; gaps in guest memory read as
+ * zeroes.
+ */
+uint32_t resources_transfer(struct resources *resources, uint32_t id, const struct gpu_rect *rect,
+	uint64_t offset, const struct guest_memory *memory);
+
+/* What was noted in rect since the last flush there, which is now to be shown. */
+uint32_t resources_flush(struct resources *resources, uint32_t id, const struct gpu_rect *rect,
+	struct damage_boxes *ret);
+
+/* The scanout that shows rect of a resource. */
+uint32_t resources_scanout(
+	struct resources *resources, uint32_t id, const struct gpu_rect *rect, struct scanout *ret);
+
+/* Copies a cursor of 64x64 pixels, ARGB8888 as in memory; other sizes are refused. */
+#define RESOURCES_CURSOR_SIZE 64
+uint32_t resources_cursor(struct resources *resources, uint32_t id,
+	uint32_t ret[RESOURCES_CURSOR_SIZE * RESOURCES_CURSOR_SIZE]);
+
+/* For status: how many there are, and the bytes of heap they take. */
+void resources_usage(const struct resources *resources, uint32_t *ret_count, uint64_t *ret_bytes);
+
+#endif

@@ -1,0 +1,69 @@
+#ifndef VMM_HOOKS_VIRTQUEUE_H
+#define VMM_HOOKS_VIRTQUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "device-state.h"
+#include "dma.h"
+
+/*
+ * A split virtqueue, the device's side (virtio 1.3, 2.7). Everything in guest memory is read
+ * once, into locals, and those are checked; a queue whose driver breaks the rules is said to
+ * be broken, and stays so until it is reset.
+ *
+ * The order that lets a process die anywhere: pop a chain, act, write the answer, push the
+ * used element, commit the state (device_store_commit()), publish. Before the commit the
+ * guest has seen nothing and the next process does the same again; after it, only the
+ * publishing is repeated, which harms nothing.
+ */
+
+#define VIRTQUEUE_SIZE_MAX 256
+#define VIRTQUEUE_SEGMENTS_MAX 1024 // of one chain, after resolving
+
+struct virtqueue {
+	struct device_state_queue *state; // borrowed
+	const struct dma *dma;            // borrowed
+	bool indirect, event_idx;         // features that were negotiated
+	bool broken;
+	const char *why; // it is, for the log
+};
+
+/* One chain of descriptors, resolved to host memory: valid until a message of the VMM is
+ * handled. The guest may change what lies there at any time. */
+struct virtqueue_chain {
+	uint16_t head;
+	unsigned readable, writable; // segments of each kind
+	uint64_t readable_size, writable_size;
+	struct iovec segments[VIRTQUEUE_SEGMENTS_MAX]; // first the readable ones
+};
+
+/* Goes on with what state says. */
+void virtqueue_init(struct virtqueue *queue, struct device_state_queue *state,
+	const struct dma *dma, uint64_t features);
+
+/* True where the driver has made something available. Reads guest memory. */
+bool virtqueue_pending(struct virtqueue *queue);
+
+/*
+ * Takes the next chain. Returns true with *ret; false where there is none, or the queue is
+ * broken or not enabled. Before it says that there is none, it asks the driver to tell of the
+ * next one (avail_event, or the flag), so that no notification is lost.
+ */
+bool virtqueue_pop(struct virtqueue *queue, struct virtqueue_chain *ret);
+
+/* Copies out of the readable part, or into the writable one. Return the bytes copied: fewer
+ * where the part ends. */
+size_t virtqueue_read(const struct virtqueue_chain *chain, uint64_t offset, void *ret, size_t size);
+size_t virtqueue_write(
+	const struct virtqueue_chain *chain, uint64_t offset, const void *bytes, size_t size);
+
+/* Gives a chain back, in any order; the guest sees it after virtqueue_publish(). */
+void virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written);
+
+/* Shows the guest all that was pushed and committed. True where it wants an interrupt. */
+bool virtqueue_publish(struct virtqueue *queue);
+
+#endif
