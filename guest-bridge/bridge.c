@@ -19,6 +19,8 @@ struct bridge {
 	void *data;
 	sd_event_source *timer;
 	uint64_t armed; // time of the timer, PACE_NEVER where it is off
+	uint64_t hidden_usec;
+	sd_event_source *frame_timer; // owned; answers flushes: enabled where one waits
 
 	// One connection.
 	struct wayland wayland;
@@ -190,6 +192,18 @@ static const struct wayland_ops wayland_ops = {
 	.dispatched = handle_dispatched,
 };
 
+/* Flushes are answered once a frame. */
+static int handle_frame_timer(sd_event_source *source, uint64_t usec, void *data) {
+	struct bridge *bridge = data;
+	bridge->ops->frame(bridge->data, 0);
+	return 0;
+}
+
+static int add_timer(struct bridge *bridge, sd_event_source **ret, sd_event_time_handler_t handle) {
+	int error = sd_event_add_time(bridge->event, ret, CLOCK_MONOTONIC, 0, 1, handle, bridge);
+	return error < 0 ? error : sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
+}
+
 int bridge_create(struct bridge **ret, const struct bridge_setup *setup) {
 	struct bridge *bridge = calloc(1, sizeof(*bridge));
 	if (bridge == NULL) {
@@ -199,11 +213,11 @@ int bridge_create(struct bridge **ret, const struct bridge_setup *setup) {
 	bridge->slice = setup->slice;
 	bridge->ops = setup->ops;
 	bridge->data = setup->data;
+	bridge->hidden_usec = setup->hidden_usec;
 	bridge->armed = PACE_NEVER;
-	int error = sd_event_add_time(
-		setup->event, &bridge->timer, CLOCK_MONOTONIC, 0, 1, handle_timer, bridge);
+	int error = add_timer(bridge, &bridge->timer, handle_timer);
 	if (error >= 0) {
-		error = sd_event_source_set_enabled(bridge->timer, SD_EVENT_OFF);
+		error = add_timer(bridge, &bridge->frame_timer, handle_frame_timer);
 	}
 	if (error < 0) {
 		bridge_destroy(bridge);
@@ -219,6 +233,7 @@ void bridge_destroy(struct bridge *bridge) {
 	}
 	disconnect(bridge);
 	sd_event_source_disable_unref(bridge->timer);
+	sd_event_source_disable_unref(bridge->frame_timer);
 	sd_event_unref(bridge->event);
 	free(bridge);
 }
@@ -248,4 +263,24 @@ void bridge_drawn(struct bridge *bridge, unsigned head) {
 		pace_hint(&bridge->pace, clock_usec());
 		schedule(bridge);
 	}
+}
+
+void bridge_flushed(struct bridge *bridge, unsigned head, const struct damage_boxes *boxes) {
+	bridge_drawn(bridge, head);
+	int enabled = SD_EVENT_OFF;
+	sd_event_source_get_enabled(bridge->frame_timer, &enabled);
+	if (enabled == SD_EVENT_OFF) {
+		bool seen = bridge->connected && !bridge->pace.hidden;
+		uint64_t wait = seen ? bridge->pace.period : bridge->hidden_usec;
+		sd_event_source_set_time(bridge->frame_timer, clock_usec() + wait);
+		sd_event_source_set_enabled(bridge->frame_timer, SD_EVENT_ONESHOT);
+	}
+}
+
+void bridge_set_cursor(
+	struct bridge *bridge, const uint32_t *pixels, uint32_t hot_x, uint32_t hot_y) {
+	// The compositor's own is always shown.
+}
+
+void bridge_reset_cursor(struct bridge *bridge) {
 }

@@ -37,7 +37,7 @@ struct bridge_ops {
 	 * slow rate of bridge_create(). Also comes where there is no compositor.
 	 */
 	void (*frame)(void *data, unsigned head);
-	/* The size in which the compositor shows the head, in pixels; refresh in mHz, scale in
+	/* May be NULL. The size in which the compositor shows the head, in pixels; refresh in mHz, scale in
 	 * 120ths; each is 0 where it is not known. Not while the user still resizes. */
 	void (*resized)(void *data, unsigned head, uint32_t width, uint32_t height,
 		uint32_t refresh, uint32_t scale);

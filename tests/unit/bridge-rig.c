@@ -22,6 +22,10 @@ static void take_input(void *data, const struct link_input *input) {
 	rig->inputs++;
 }
 
+static void count_frame(void *data, unsigned head) {
+	((struct rig *)data)->frames++;
+}
+
 static void count_look(void *data) {
 	((struct rig *)data)->looked++;
 }
@@ -34,6 +38,7 @@ static const struct bridge_ops ops = {
 	.get_scanout = get_scanout,
 	.get_palette = get_palette,
 	.input = take_input,
+	.frame = count_frame,
 	.looked = count_look,
 	.committed = count_commit,
 };

@@ -25,7 +25,7 @@ struct rig {
 	struct fake fake;
 	struct scanout scanout;
 	uint32_t palette[256];
-	unsigned looked, committed, inputs;
+	unsigned looked, committed, inputs, frames;
 	struct link_input input; // the last
 	bool deaf;               // the compositor does nothing
 };

@@ -387,6 +387,21 @@ static void any_mode_is_shown_as_it_is(void **state) {
 	rig_finish(&rig);
 }
 
+static void a_flush_is_answered_once(void **state) {
+	struct rig rig;
+	rig_init(&rig, &usual);
+	RIG_UNTIL(&rig, rig.fake.commits == 1);
+	const struct damage_boxes none = {0};
+	for (int i = 0; i < 5; i++) {
+		bridge_flushed(rig.bridge, 0, &none);
+	}
+	assert_int_equal(rig.frames, 0);
+	RIG_UNTIL(&rig, rig.frames == 1);
+	rig_spin(&rig, 50);
+	assert_int_equal(rig.frames, 1);
+	rig_finish(&rig);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_slice_itself_is_shown),
@@ -407,6 +422,7 @@ int main(void) {
 		cmocka_unit_test(a_mode_too_large_to_convert_keeps_the_last_picture),
 		cmocka_unit_test(any_mode_is_shown_as_it_is),
 		cmocka_unit_test(a_hidden_guest_is_shown_at_once_when_it_is_seen_again),
+		cmocka_unit_test(a_flush_is_answered_once),
 		cmocka_unit_test(a_hidden_guest_is_kept_up_to_date_with_one_frame_callback),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
