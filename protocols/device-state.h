@@ -135,6 +135,8 @@ struct device_state_gpu {
 	struct device_state_scanout scanouts[DEVICE_STATE_HEADS];
 	struct device_state_display displays[DEVICE_STATE_HEADS];
 	struct device_state_cursor cursor;
+	uint32_t resources, reserved; // resources in force; for `mullionctl status`
+	uint64_t heap_used;           // bytes of the slice's heap that they take
 };
 
 /* What the VMM said in its hello; valid while vmm_connected. */
