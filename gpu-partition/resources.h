@@ -67,6 +67,14 @@ uint32_t resources_transfer(struct resources *resources, uint32_t id, const stru
 uint32_t resources_flush(struct resources *resources, uint32_t id, const struct gpu_rect *rect,
 	struct damage_boxes *ret);
 
+/*
+ * Notes boxes, in pixels of the resource and perhaps beyond it, as a transfer does: the screen
+ * shows something else there. Of a new resource everything is noted. No such resource: nothing
+ * happens.
+ */
+void resources_note(
+	struct resources *resources, uint32_t id, const struct damage_boxes *boxes);
+
 /* The scanout that shows rect of a resource. */
 uint32_t resources_scanout(
 	struct resources *resources, uint32_t id, const struct gpu_rect *rect, struct scanout *ret);
