@@ -4,10 +4,6 @@
 
 #include <xkbcommon/xkbcommon.h>
 
-#include "checked.h"
-
-#define APERTURE_MAX (UINT64_C(256) << 20)
-
 bool config_name_allowed(const char *name, size_t length) {
 	static const char first[] = "abcdefghijklmnopqrstuvwxyz0123456789";
 	if (length < 1 || length > CONFIG_NAME_MAX || strchr(first, name[0]) == NULL) {
@@ -127,46 +123,6 @@ void config_check_host(const struct config_host *host, const char *path, struct 
 	check_keyboard(host, path, marks, report);
 }
 
-static uint64_t largest_aperture(uint64_t vram) {
-	uint64_t aperture = APERTURE_MAX;
-	while (aperture > vram) {
-		aperture /= 2;
-	}
-	return aperture;
-}
-
-static void check_aperture(struct config_guest *guest, const struct config_marks *marks,
-	struct config_report *report) {
-	const struct config_key *key = guest_key("gpu", "aperture");
-	char size[24], limit[24];
-	config_format_size(guest->aperture, size, sizeof(size));
-	config_format_size(guest->vram, limit, sizeof(limit));
-	if (guest->aperture == 0) {
-		guest->aperture = largest_aperture(guest->vram);
-	} else if ((guest->aperture & (guest->aperture - 1)) != 0) {
-		config_report_key(report, guest->file, marks, key, 0,
-			"%s is no power of two, allowed: 1M, 2M, 4M and so on to 256M, or auto",
-			size);
-	} else if (guest->aperture > guest->vram) {
-		config_report_key(report, guest->file, marks, key, 0,
-			"%s is more than the slice has, allowed: at most its vram of %s, or auto",
-			size, limit);
-	}
-}
-
-static void check_mode(const struct config_guest *guest, const struct config_marks *marks,
-	struct config_report *report) {
-	uint64_t frame = (uint64_t)guest->width * guest->height * 4;
-	if (frame <= guest->aperture) {
-		return;
-	}
-	char aperture[24];
-	config_format_size(guest->aperture, aperture, sizeof(aperture));
-	config_report_key(report, guest->file, marks, guest_key("gpu", "mode"), 0,
-		"%ux%u needs %llu bytes, allowed: what fits into the aperture of %s, or a larger vram",
-		guest->width, guest->height, (unsigned long long)frame, aperture);
-}
-
 /* A key that means nothing without, or together with, another. */
 static void check_needs(const struct config_guest *guest, const struct config_marks *marks,
 	struct config_report *report) {
@@ -188,14 +144,7 @@ static void check_needs(const struct config_guest *guest, const struct config_ma
 
 void config_check_guest(struct config_guest *guest, const struct config_marks *marks,
 	struct config_report *report) {
-	unsigned before = report->count;
-	if (!is_bad(marks, guest_key("gpu", "vram")) &&
-		!is_bad(marks, guest_key("gpu", "aperture"))) {
-		check_aperture(guest, marks, report);
-		if (report->count == before && !is_bad(marks, guest_key("gpu", "mode"))) {
-			check_mode(guest, marks, report);
-		}
-	}
+	config_check_gpu(guest, marks, report);
 	check_needs(guest, marks, report);
 }
 

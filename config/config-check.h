@@ -12,8 +12,12 @@
 void config_check_host(const struct config_host *host, const char *path, struct config_marks *marks,
 	struct config_report *report);
 
-/* Sizes that do not fit into each other, keys that need others. Settles the aperture. */
+/* Keys that need others, and what config_check_gpu() finds. */
 void config_check_guest(
+	struct config_guest *guest, const struct config_marks *marks, struct config_report *report);
+
+/* Sizes that do not fit into each other. Settles size and aperture. */
+void config_check_gpu(
 	struct config_guest *guest, const struct config_marks *marks, struct config_report *report);
 
 /* Slices that do not fit into the pool, titles that cannot be told apart. guest_marks has

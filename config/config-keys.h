@@ -37,10 +37,10 @@ struct config_key {
 	const char *section, *name; // a numbered key ends in -N
 	enum config_type type;
 	size_t offset;
-	uint32_t count;    // of numbered keys, from 1; 0 where the key is not numbered
-	uint64_t min, max; // in the member's unit; bytes of text; pixels of each side of a mode
-	uint64_t step;     // sizes are a multiple of it; 0 for any
-	bool automatic;    // "auto" is allowed and means: as though the key were not given
+	uint32_t count;        // of numbered keys, from 1; 0 where the key is not numbered
+	uint64_t min, max;     // in the member's unit; bytes of text; pixels of each side of a mode
+	uint64_t step;         // sizes are a multiple of it; 0 for any
+	const char *automatic; // this word is allowed and means: as though the key were not given
 	const char *const *choices; // NULL-terminated
 	const char *fallback;       // as it would stand in a file; N is the number
 	const char *help;           // one sentence or two

@@ -83,9 +83,30 @@ static void consider(const char *name, const char *candidate, size_t *best, cons
 	}
 }
 
+/* Names that are not spelt alike, but mean a key of ours to many. */
+static const struct {
+	const char *name, *section, *key;
+} synonyms[] = {
+	{"mode", "gpu", "size"},
+	{"resolution", "gpu", "size"},
+};
+
+static const char *find_synonym(const char *section, const char *name) {
+	for (size_t i = 0; i < sizeof(synonyms) / sizeof(synonyms[0]); i++) {
+		if (strcmp(synonyms[i].section, section) == 0 &&
+			strcmp(synonyms[i].name, name) == 0) {
+			return synonyms[i].key;
+		}
+	}
+	return NULL;
+}
+
 const char *config_key_nearest(enum config_scope scope, const char *section, const char *name) {
 	size_t best = SIZE_MAX;
-	const char *nearest = NULL;
+	const char *nearest = find_synonym(section, name);
+	if (nearest != NULL) {
+		return nearest;
+	}
 	for (const struct config_key *key = config_keys; key->name != NULL; key++) {
 		if (key->scope == scope && strcmp(key->section, section) == 0) {
 			consider(name, key->name, &best, &nearest);

@@ -39,8 +39,10 @@ static void format_number_range(const struct config_key *key, const char *low, c
 	if (key->step > 1) {
 		config_format_size(key->step, step, sizeof(step));
 	}
-	snprintf(buffer, size, "%s to %s%s%s%s", low, high,
-		step[0] != '\0' ? ", a multiple of " : "", step, key->automatic ? ", or auto" : "");
+	snprintf(buffer, size, "%s to %s%s%s%s%s", low, high,
+		step[0] != '\0' ? ", a multiple of " : "", step,
+		key->automatic != NULL ? ", or " : "",
+		key->automatic != NULL ? key->automatic : "");
 }
 
 static void format_range(const struct config_key *key, char *buffer, size_t size) {
@@ -86,7 +88,7 @@ void config_key_allowed(const struct config_key *key, char *buffer, size_t size)
 		break;
 	case CONFIG_COLOUR:
 		snprintf(buffer, size, "#rrggbb in hexadecimal%s",
-			key->automatic ? ", or auto" : "");
+			key->automatic != NULL ? ", or auto" : "");
 		break;
 	case CONFIG_BINDING:
 		snprintf(buffer, size,

@@ -302,7 +302,7 @@ static bool parse_typed(const struct value *value) {
 
 bool config_value_parse(const struct config_key *key, uint32_t index, const char *text,
 	const char *directory, void *target, char *error, size_t error_size) {
-	if (key->automatic && strcmp(text, "auto") == 0) {
+	if (key->automatic != NULL && strcmp(text, key->automatic) == 0) {
 		return true;
 	}
 	struct value value = {

@@ -38,6 +38,8 @@ struct config_colour {
 };
 
 enum config_personality {
+	CONFIG_PERSONALITY_VIRTIO_VGA,
+	CONFIG_PERSONALITY_VIRTIO_GPU,
 	CONFIG_PERSONALITY_BOCHS,
 };
 
@@ -113,10 +115,13 @@ struct config_guest {
 
 	// [gpu]
 	enum config_personality personality;
-	uint64_t vram;     // bytes of the slice, a multiple of 4 KiB
-	uint64_t aperture; // bytes, a power of two, at most vram; 0 in the file: as much as fits
-	uint32_t width, height; // pixels: preferred mode
-	uint32_t refresh;       // mHz
+	uint64_t vram;           // bytes of the slice, a multiple of 4 KiB
+	uint64_t aperture;       // bytes, a power of two, at most vram
+	uint32_t heads;          // 1 to 16
+	uint32_t width, height;  // pixels: preferred mode
+	bool follow;             // it is only the first one, the window's size is the next
+	uint32_t refresh;        // mHz
+	uint32_t hidden_refresh; // mHz, while the guest cannot be seen
 
 	// [machine]
 	enum config_vmm vmm;

@@ -17,21 +17,8 @@
 #include "memfd.h"
 #include "refuse.h"
 
-#define APERTURE_MAX (UINT64_C(256) << 20)
-
-static uint64_t aperture_of(const struct config_guest *guest) {
-	uint64_t aperture = APERTURE_MAX;
-	if (guest->aperture != 0) {
-		return guest->aperture;
-	}
-	while (aperture > guest->vram) {
-		aperture /= 2;
-	}
-	return aperture;
-}
-
 static int place_slice(struct gpu *gpu, const struct config_guest *guest, char **ret_reason) {
-	gpu->aperture = aperture_of(guest);
+	gpu->aperture = guest->aperture;
 	int error = vram_place(gpu->vram, guest->name, guest->vram, gpu->aperture, &gpu->base);
 	if (error == -ENOSPC) {
 		char *map = vram_describe(gpu->vram);
@@ -148,16 +135,29 @@ void gpu_init_device(struct gpu *gpu, const struct link_setup *setup, bool sandb
 	gpu_device_init(&gpu->device, gpu->event, setup, sandbox, gpu->fds, &device_ops, gpu);
 }
 
+enum link_personality gpu_personality(const struct config_guest *guest) {
+	switch (guest->personality) {
+	case CONFIG_PERSONALITY_VIRTIO_VGA:
+		return LINK_PERSONALITY_VIRTIO_VGA;
+	case CONFIG_PERSONALITY_VIRTIO_GPU:
+		return LINK_PERSONALITY_VIRTIO_GPU;
+	case CONFIG_PERSONALITY_BOCHS:
+		break;
+	}
+	return LINK_PERSONALITY_BOCHS;
+}
+
 static int start_device(struct gpu *gpu, const struct config_guest *guest, char **ret_reason) {
 	struct link_setup setup = {
 		.version = LINK_VERSION,
-		.personality = LINK_PERSONALITY_BOCHS,
-		.heads = 1,
-		.hidden_refresh = 1000,
+		.personality = gpu_personality(guest),
 		.guest = guest->number,
 		.prefer_width = guest->width,
 		.prefer_height = guest->height,
 		.refresh = guest->refresh,
+		.heads = guest->heads,
+		.follow = guest->follow,
+		.hidden_refresh = guest->hidden_refresh,
 		.slice_size = gpu->limit,
 		.aperture_size = gpu->aperture,
 		.slice_base = gpu->base,

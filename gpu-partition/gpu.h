@@ -59,6 +59,9 @@ int gpu_adopt(struct gpu *gpu, sd_event *event, const char *name, const struct g
 	struct vram *vram, int link, uint64_t deadline, const struct gpu_ops *ops, void *data,
 	char **ret_reason);
 
+/* What the guest is to see, by its file. */
+enum link_personality gpu_personality(const struct config_guest *guest);
+
 /* An empty GPU, and the parts of starting one that adopting shares. 0 or -errno. */
 void gpu_init(struct gpu *gpu, sd_event *event, const char *name, struct vram *vram,
 	const struct gpu_ops *ops, void *data);

@@ -11,6 +11,12 @@ static uint64_t clamp(uint64_t untrusted) {
 	return untrusted <= INT64_MAX ? untrusted : INT64_MAX;
 }
 
+/* Of its device while there is one: the file may say something else by now. */
+static enum link_personality personality_of(const struct guest *guest) {
+	return guest->gpu.limit != 0 ? guest->gpu.device.setup.personality
+				     : gpu_personality(guest->config);
+}
+
 static const char *accel_name(const struct guest *guest) {
 	if (guest->machine.process.pid == 0) {
 		return NULL;
@@ -80,6 +86,7 @@ int guest_to_json(const struct guest *guest, sd_json_variant **ret) {
 	const struct gpu *gpu = &guest->gpu;
 	bool qemu = config->vmm == CONFIG_VMM_QEMU, slice = gpu->limit != 0;
 	const char *accel = accel_name(guest);
+	uint32_t heads = slice ? gpu->device.setup.heads : config->heads;
 	char colour[8];
 	snprintf(colour, sizeof(colour), "#%02x%02x%02x", config->colour.red, config->colour.green,
 		config->colour.blue);
@@ -94,7 +101,9 @@ int guest_to_json(const struct guest *guest, sd_json_variant **ret) {
 		SD_JSON_BUILD_PAIR_STRING("vmm", qemu ? "qemu" : "external"),
 		SD_JSON_BUILD_PAIR_CONDITION(
 			gpu->socket != NULL, "socket", SD_JSON_BUILD_STRING(gpu->socket)),
-		SD_JSON_BUILD_PAIR_STRING("personality", "bochs"),
+		SD_JSON_BUILD_PAIR_STRING(
+			"personality", link_personality_name(personality_of(guest))),
+		SD_JSON_BUILD_PAIR_UNSIGNED("heads", heads),
 		SD_JSON_BUILD_PAIR_CONDITION(accel != NULL, "accel", SD_JSON_BUILD_STRING(accel)),
 		SD_JSON_BUILD_PAIR_CONDITION(gpu->device.process.pid != 0, "devicePid",
 			SD_JSON_BUILD_INTEGER(gpu->device.process.pid)),

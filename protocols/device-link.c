@@ -7,6 +7,18 @@
 #include "device-state.h"
 #include "fd.h"
 
+const char *link_personality_name(enum link_personality personality) {
+	switch (personality) {
+	case LINK_PERSONALITY_BOCHS:
+		return "bochs";
+	case LINK_PERSONALITY_VIRTIO_VGA:
+		return "virtio-vga";
+	case LINK_PERSONALITY_VIRTIO_GPU:
+		return "virtio-gpu";
+	}
+	return NULL;
+}
+
 struct link_header {
 	uint32_t type;
 	uint32_t reserved;

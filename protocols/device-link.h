@@ -100,6 +100,9 @@ enum link_personality {
 	LINK_PERSONALITY_VIRTIO_GPU = 3,
 };
 
+/* Its name in a guest's file ("virtio-vga"), or NULL. */
+const char *link_personality_name(enum link_personality personality);
+
 struct link_setup {
 	uint32_t version;                     // LINK_VERSION
 	uint32_t personality;                 // enum link_personality

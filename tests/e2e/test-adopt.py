@@ -31,7 +31,7 @@ def configure(session):
 stop-timeout = 10s
 [gpu]
 vram = 8M
-mode = {MODE}
+size = {MODE}
 [machine]
 memory = 192M
 cpus = 1

@@ -27,7 +27,7 @@ def configure(session):
 stop-timeout = 10s
 [gpu]
 vram = 8M
-mode = {MODE}
+size = {MODE}
 [machine]
 memory = 256M
 cpus = 1
@@ -39,7 +39,7 @@ network = none
 extra = -serial file:{session.serial_file('linux')}
 paths = {session.path('linux.serial')}
 """)
-  session.configure("by-hand", f"[gpu]\nvram = 8M\nmode = {MODE}\n[machine]\nvmm = external\n")
+  session.configure("by-hand", f"[gpu]\nvram = 8M\nsize = {MODE}\n[machine]\nvmm = external\n")
   return [
     "qemu-system-x86_64", "-M", "q35,memory-backend=mem", "-accel", "tcg", "-m", "256",
     "-object", "memory-backend-memfd,id=mem,size=256M,share=on", "-nodefaults",

@@ -43,7 +43,7 @@ def configure(session, name, number, size):
   session.configure(name, f"""
 [gpu]
 vram = 16M
-mode = {size[0]}x{size[1]}
+size = {size[0]}x{size[1]}
 [machine]
 memory = 256M
 cpus = 1

@@ -154,7 +154,7 @@ def main():
 stop-timeout = 2s
 [gpu]
 vram = 16M
-mode = 800x600
+size = 800x600
 [machine]
 memory = 256M
 cpus = 1

@@ -41,7 +41,7 @@ autostart = yes
 stop-timeout = 1s
 [gpu]
 vram = 16M
-mode = 640x480
+size = 640x480
 [machine]
 memory = 192M
 cpus = 1
@@ -71,7 +71,7 @@ autostart = yes
 stop-timeout = 15s
 [gpu]
 vram = 16M
-mode = {MODES[name][0]}x{MODES[name][1]}
+size = {MODES[name][0]}x{MODES[name][1]}
 [machine]
 memory = 320M
 cpus = 1

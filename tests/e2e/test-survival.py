@@ -260,7 +260,7 @@ def fits(session):
     around.configure("mullion", "[desktop]\noutput = 1600x1200\n")
     start(around)
     inner.configure("mullion", "[mullion]\nvram = 16M\n[desktop]\noutput = 800x600\n")
-    inner.configure("large", "[gpu]\nvram = 8M\nmode = 1024x768\n[machine]\nvmm = external\n")
+    inner.configure("large", "[gpu]\nvram = 8M\nsize = 1024x768\n[machine]\nvmm = external\n")
     nested = {"WLR_BACKENDS": "wayland",
       "WAYLAND_DISPLAY": os.path.join(around.runtime, around.display())}
     inner.start(**nested)
@@ -333,7 +333,7 @@ def configure(session):
     f"[mullion]\nvram = 64M\n[desktop]\noutput = {OUTPUT[0]}x{OUTPUT[1]}\n")
   for name, (width, height) in MOCKS.items():
     session.configure(name,
-      f"[gpu]\nvram = 4M\nmode = {width}x{height}\n[machine]\nvmm = external\n")
+      f"[gpu]\nvram = 4M\nsize = {width}x{height}\n[machine]\nvmm = external\n")
   if qemu_lacks():
     return
   kernel, initrd = make_linux("trixie")
@@ -343,7 +343,7 @@ def configure(session):
 stop-timeout = 2s
 [gpu]
 vram = 8M
-mode = {REAL_MODE}
+size = {REAL_MODE}
 [machine]
 memory = 256M
 cpus = 1

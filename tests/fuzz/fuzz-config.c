@@ -73,7 +73,16 @@ static void check_guest(const struct config_guest *guest) {
 	FUZZ_CHECK(guest->vram > 0 && guest->vram % 4096 == 0);
 	FUZZ_CHECK(guest->aperture >= 65536 && guest->aperture <= guest->vram);
 	FUZZ_CHECK((guest->aperture & (guest->aperture - 1)) == 0);
-	FUZZ_CHECK(guest->width <= 16384 && guest->height <= 16384 && guest->refresh > 0);
+	FUZZ_CHECK(guest->width >= 64 && guest->width <= 16384);
+	FUZZ_CHECK(guest->height >= 64 && guest->height <= 16384);
+	FUZZ_CHECK(guest->refresh > 0 && guest->hidden_refresh > 0);
+	FUZZ_CHECK(guest->heads >= 1 && guest->heads <= 16);
+	if (guest->personality == CONFIG_PERSONALITY_BOCHS) {
+		FUZZ_CHECK(guest->heads == 1 && !guest->follow);
+	} else {
+		FUZZ_CHECK((uint64_t)guest->width * guest->height * 8 * guest->heads <=
+			guest->vram - guest->aperture);
+	}
 	FUZZ_CHECK(guest->memory > 0 && guest->memory % (1 << 20) == 0 && guest->cpus > 0);
 	FUZZ_CHECK(guest->disk != NULL && (guest->disk[0] == '\0' || guest->disk[0] == '/'));
 }

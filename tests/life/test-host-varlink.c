@@ -60,6 +60,9 @@ static void fill_guest(struct config_guest *guest, const char *name, uint32_t nu
 		.number = number,
 		.vram = 4 * MIB,
 		.aperture = 4 * MIB,
+		.personality = CONFIG_PERSONALITY_BOCHS,
+		.heads = 1,
+		.hidden_refresh = 1000,
 		.vmm = CONFIG_VMM_EXTERNAL,
 	};
 }

@@ -95,7 +95,8 @@ static void no_file_means_defaults(void **state) {
 static void a_guest_gets_what_its_file_says(void **state) {
 	write_file("guests/work.ini",
 		"[guest]\ntitle = Wörk\ncolour=#ff0080\nautostart = yes\nstop-timeout = 250ms\n"
-		"[gpu]\nvram = 32M\naperture = 16M\nmode = 1280x800\nrefresh = 59.94Hz\n"
+		"[gpu]\nvram = 32M\naperture = 16M\nsize = 1280x800\nrefresh = 59.94Hz\n"
+		"personality = virtio-gpu\nheads = 2\nhidden-refresh = 0.5Hz\n"
 		"[machine]\nmemory = 512M\ncpus = 3\naccel = tcg\nfirmware = bios\n"
 		"disk = disk.img\nkernel = /boot/vmlinuz\nappend = console=ttyS0 a=b\nnetwork=none\n");
 	expect_loads();
@@ -111,7 +112,11 @@ static void a_guest_gets_what_its_file_says(void **state) {
 	assert_int_equal(guest->aperture, 16 << 20);
 	assert_int_equal(guest->width, 1280);
 	assert_int_equal(guest->height, 800);
+	assert_false(guest->follow);
 	assert_int_equal(guest->refresh, 59940);
+	assert_int_equal(guest->personality, CONFIG_PERSONALITY_VIRTIO_GPU);
+	assert_int_equal(guest->heads, 2);
+	assert_int_equal(guest->hidden_refresh, 500);
 	assert_int_equal(guest->memory, 512 << 20);
 	assert_int_equal(guest->cpus, 3);
 	assert_int_equal(guest->accel, CONFIG_ACCEL_TCG);
@@ -126,7 +131,7 @@ static void a_guest_gets_what_its_file_says(void **state) {
 
 static void every_error_is_reported_with_its_line(void **state) {
 	write_file("mullion.ini", "[mullion]\nvram = 2X\nvrma = 1G\n\n[kyes]\nnext = none\n");
-	write_file("guests/a.ini", "[gpu]\nvram = 1M\nmode = 1024x768\nvram = 2M\n");
+	write_file("guests/a.ini", "[gpu]\nvram = 1M\nsize = 1024x768\nvram = 2M\n");
 	expect_refused(
 		"mullion.ini:2: [mullion] vram: '2X' is no size, allowed: 4M to 16T, a multiple of 4K\n"
 		"mullion.ini:3: [mullion] vrma: no such key, did you mean vram? allowed: vram, log-level\n"
@@ -276,7 +281,9 @@ static const struct value_case guest_values[] = {
 	{"guest", "stop-timeout", "-1s", "!is no time"},
 	{"guest", "stop-timeout", "1h", "!is no time"},
 	{"guest", "stop-timeout", "999999999999999999min", "!is no time"},
-	{"gpu", "personality", "bochs", "0"},
+	{"gpu", "personality", "virtio-vga", "0"},
+	{"gpu", "personality", "virtio-gpu", "1"},
+	{"gpu", "personality", "bochs", "2"},
 	{"gpu", "personality", "vga", "!is no choice"},
 	{"gpu", "vram", "8M", "8388608"},
 	{"gpu", "vram", "1000K", "!is too small"},
@@ -287,12 +294,17 @@ static const struct value_case guest_values[] = {
 	{"gpu", "aperture", "auto", "67108864"},
 	{"gpu", "aperture", "512M", "!is too large"},
 	{"gpu", "aperture", "0", "!is too small"},
-	{"gpu", "mode", "64x64", "64x64"},
-	{"gpu", "mode", "1280x1024", "1280x1024"},
-	{"gpu", "mode", "63x64", "!is too small"},
-	{"gpu", "mode", "64x16385", "!is too large"},
-	{"gpu", "mode", "800*600", "!is no width and height"},
-	{"gpu", "mode", "auto", "!is no width and height"},
+	{"gpu", "heads", "1", "1"},
+	{"gpu", "heads", "0", "!is too small"},
+	{"gpu", "heads", "17", "!is too large"},
+	{"gpu", "heads", "two", "!is no number"},
+	{"gpu", "size", "follow", "1024x768"},
+	{"gpu", "size", "64x64", "64x64"},
+	{"gpu", "size", "1280x1024", "1280x1024"},
+	{"gpu", "size", "63x64", "!is too small"},
+	{"gpu", "size", "64x16385", "!is too large"},
+	{"gpu", "size", "800*600", "!is no width and height"},
+	{"gpu", "size", "auto", "!is no width and height"},
 	{"gpu", "refresh", "60Hz", "60000"},
 	{"gpu", "refresh", "59.94Hz", "59940"},
 	{"gpu", "refresh", "59.9405Hz", "!is no frequency"},
@@ -303,6 +315,12 @@ static const struct value_case guest_values[] = {
 	{"gpu", "refresh", "0Hz", "!is too small"},
 	{"gpu", "refresh", "500.001Hz", "!is too large"},
 	{"gpu", "refresh", "4294968Hz", "!is no frequency"},
+	{"gpu", "hidden-refresh", "1Hz", "1000"},
+	{"gpu", "hidden-refresh", "0.1Hz", "100"},
+	{"gpu", "hidden-refresh", "60Hz", "60000"},
+	{"gpu", "hidden-refresh", "0.099Hz", "!is too small"},
+	{"gpu", "hidden-refresh", "60.001Hz", "!is too large"},
+	{"gpu", "hidden-refresh", "follow", "!is no frequency"},
 	{"machine", "vmm", "qemu", "0"},
 	{"machine", "vmm", "external", "1"},
 	{"machine", "vmm", "libvirt", "!is no choice"},
@@ -464,9 +482,11 @@ static void expect_file_error(const char *text, const char *message) {
 
 static void mistaken_names_get_a_hint(void **state) {
 	expect_file_error("[gpu]\naperature = 1M\n",
-		":2: [gpu] aperature: no such key, did you mean aperture? allowed: personality, vram, aperture, mode, refresh");
+		":2: [gpu] aperature: no such key, did you mean aperture? allowed: personality, vram, aperture, heads, size, refresh, hidden-refresh");
+	expect_file_error("[gpu]\nmode = 800x600\n",
+		":2: [gpu] mode: no such key, did you mean size? allowed: personality, vram, aperture, heads, size, refresh, hidden-refresh");
 	expect_file_error("[gpu]\nmemory = 1M\n",
-		":2: [gpu] memory: belongs in [machine], allowed: personality, vram, aperture, mode, refresh");
+		":2: [gpu] memory: belongs in [machine], allowed: personality, vram, aperture, heads, size, refresh, hidden-refresh");
 	expect_file_error("[guest]\nborder = 1\n",
 		":2: [guest] border: belongs in [desktop] of mullion.ini, allowed: title, colour, autostart, stop-timeout, restart, sandbox");
 	expect_file_error("[guest]\nxyzzy = 1\n",
@@ -497,7 +517,7 @@ static void broken_lines_are_reported(void **state) {
 		":2: neither a section nor a key, allowed: [section], key = value, or a comment after ;");
 	expect_file_error("[gpu\nvram = 1M\n", ":1: no section, allowed: [name] alone on its line");
 	expect_file_error("[gpu] vram = 1M\n", ":1: no section, allowed: [name] alone on its line");
-	expect_file_error("[gpu]\nmode", // without an end of the line
+	expect_file_error("[gpu]\nsize", // without an end of the line
 		":2: neither a section nor a key, allowed: [section], key = value, or a comment after ;");
 }
 
@@ -514,7 +534,7 @@ static void every_broken_line_is_reported(void **state) {
 static void layout_of_a_file_is_free(void **state) {
 	write_file("guests/a.ini",
 		"\xef\xbb\xbf; a comment\r\n# another\r\n\r\n  [gpu] ; and one\r\n"
-		"\tvram=8M ; and one\r\n   aperture   =   4M\t\r\n[machine]\r\n[gpu]\r\nmode=640x480");
+		"\tvram=8M ; and one\r\n   aperture   =   4M\t\r\n[machine]\r\n[gpu]\r\nsize=640x480");
 	expect_loads();
 	assert_int_equal(fixture.config.guests[0].vram, 8 << 20);
 	assert_int_equal(fixture.config.guests[0].aperture, 4 << 20);
@@ -708,22 +728,80 @@ static void titles_must_differ(void **state) {
 static void aperture_must_fit_into_the_slice(void **state) {
 	expect_file_error("[gpu]\nvram = 8M\naperture = 16M\n",
 		":3: [gpu] aperture: 16M is more than the slice has, allowed: at most its vram of 8M, or auto");
+	expect_file_error("[gpu]\npersonality = virtio-vga\naperture = 128M\n",
+		":3: [gpu] aperture: 128M is more than the slice has, allowed: at most its vram of 64M, or auto");
 	expect_file_error("[gpu]\naperture = 3M\n",
 		":2: [gpu] aperture: 3M is no power of two, allowed: 1M, 2M, 4M and so on to 256M, or auto");
-	write_file("guests/a.ini", "[gpu]\nvram = 100M\n");
+}
+
+struct aperture_case {
+	const char *lines;
+	uint64_t aperture; // MiB
+};
+
+static void aperture_leaves_a_heap(void **state) {
+	static const struct aperture_case cases[] = {
+		{"personality = bochs", 64},
+		{"personality = bochs\nvram = 100M", 64},
+		{"personality = bochs\nvram = 1G", 256},
+		{"personality = virtio-vga", 16},
+		{"personality = virtio-vga\nvram = 1G", 16},
+		{"personality = virtio-vga\nvram = 31M", 8},
+		{"personality = virtio-vga\nvram = 12M\nsize = 1024x768", 4},
+		{"personality = virtio-vga\nvram = 512M\nsize = 2560x1600", 16},
+		{"personality = virtio-vga\nvram = 512M\nsize = 2561x1640", 32},
+		{"personality = virtio-vga\nvram = 1G\nsize = 7680x4320", 128},
+		{"personality = virtio-gpu", 1},
+		{"personality = virtio-gpu\nvram = 1G\nsize = 7680x4320", 1},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[256];
+		snprintf(text, sizeof(text), "[gpu]\n%s\n", cases[i].lines);
+		write_file("guests/a.ini", text);
+		expect_loads();
+		assert_int_equal(fixture.config.guests[0].aperture, cases[i].aperture << 20);
+	}
+}
+
+static void heap_must_hold_two_frames_of_each_head(void **state) {
+	expect_file_error("[gpu]\npersonality = virtio-vga\nvram = 8M\nsize = 1280x800\n",
+		":3: [gpu] vram: 2 frames of 1280x800 (2 for each head) do not fit into the heap of 4M, allowed: a vram of 12M or more");
+	expect_file_error("[gpu]\npersonality = virtio-vga\nheads = 16\nsize = 1920x1080\n",
+		":3: [gpu] heads: 32 frames of 1920x1080 (2 for each head) do not fit into the heap of 48M, allowed: a vram of 270M or more");
+	expect_file_error("[gpu]\npersonality = virtio-vga\nvram = 64M\naperture = 64M\n",
+		":3: [gpu] vram: 2 frames of 1024x768 (2 for each head) do not fit into the heap of 0, allowed: a vram of 70M or more");
+	expect_file_error("[gpu]\npersonality = virtio-gpu\nvram = 1M\n",
+		":3: [gpu] vram: 2 frames of 1024x768 (2 for each head) do not fit into the heap of 0, allowed: a vram of 7M or more");
+	write_file(
+		"guests/a.ini", "[gpu]\npersonality = virtio-vga\nvram = 12M\nsize = 1280x800\n");
 	expect_loads();
-	assert_int_equal(fixture.config.guests[0].aperture, 64 << 20);
-	write_file("guests/a.ini", "[gpu]\nvram = 1G\n");
+	write_file("guests/a.ini",
+		"[gpu]\npersonality = virtio-vga\nvram = 270M\nheads = 16\nsize = 1920x1080\n");
 	expect_loads();
-	assert_int_equal(fixture.config.guests[0].aperture, 256 << 20);
+}
+
+static void bochs_has_one_head_and_cannot_follow(void **state) {
+	expect_file_error("[gpu]\nheads = 2\npersonality = bochs\n",
+		":2: [gpu] heads: 2 are more than bochs has, allowed: 1, or personality = virtio-vga");
+	write_file("guests/a.ini", "[gpu]\npersonality = bochs\nsize = follow\n");
+	expect_loads();
+	assert_false(fixture.config.guests[0].follow);
+	assert_int_equal(fixture.config.guests[0].height, 768);
+	write_file("guests/a.ini", "[gpu]\npersonality = virtio-vga\n");
+	expect_loads();
+	assert_true(fixture.config.guests[0].follow);
+	assert_int_equal(fixture.config.guests[0].width, 1024);
 }
 
 static void frame_must_fit_into_the_aperture(void **state) {
-	expect_file_error("[gpu]\nvram = 4M\nmode = 1280x1024\n",
-		":3: [gpu] mode: 1280x1024 needs 5242880 bytes, allowed: what fits into the aperture of 4M, or a larger vram");
-	expect_file_error("[gpu]\nmode = 16384x16384\n",
-		":2: [gpu] mode: 16384x16384 needs 1073741824 bytes, allowed: what fits into the aperture of 64M, or a larger vram");
-	write_file("guests/a.ini", "[gpu]\nvram = 4M\nmode = 1024x1024\n"); // exactly
+	expect_file_error("[gpu]\npersonality = bochs\nvram = 4M\nsize = 1280x1024\n",
+		":4: [gpu] size: 1280x1024 needs 5242880 bytes, allowed: what fits into the aperture of 4M, or a larger vram");
+	expect_file_error("[gpu]\npersonality = virtio-vga\nsize = 16384x16384\n",
+		":3: [gpu] size: 16384x16384 needs 1073741824 bytes, allowed: what fits into the aperture of 32M, or a larger vram");
+	expect_file_error("[gpu]\npersonality = virtio-vga\nvram = 5M\n",
+		":3: [gpu] vram: 1024x768 needs 3145728 bytes, allowed: what fits into the aperture of 2M, or a larger vram");
+	write_file("guests/a.ini",
+		"[gpu]\npersonality = bochs\nvram = 4M\nsize = 1024x1024\n"); // exactly
 	expect_loads();
 }
 
@@ -811,7 +889,7 @@ static void failed_load_leaves_the_old_one_in_force(void **state) {
 	write_file("guests/a.ini", "[gpu]\nvram = 8M\n");
 	expect_loads();
 	struct config_guest *guests = fixture.config.guests;
-	write_file("guests/a.ini", "[gpu]\nvram = 16M\nmode = 1\n");
+	write_file("guests/a.ini", "[gpu]\nvram = 16M\nsize = 1\n");
 	assert_false(config_load(&fixture.config, NULL, NULL));
 	assert_ptr_equal(fixture.config.guests, guests);
 	assert_int_equal(fixture.config.guests[0].vram, 8 << 20);
@@ -860,7 +938,10 @@ int main(void) {
 		TEST(slices_must_fit_into_the_pool),
 		TEST(titles_must_differ),
 		TEST(aperture_must_fit_into_the_slice),
+		TEST(aperture_leaves_a_heap),
 		TEST(frame_must_fit_into_the_aperture),
+		TEST(heap_must_hold_two_frames_of_each_head),
+		TEST(bochs_has_one_head_and_cannot_follow),
 		TEST(keys_that_need_others_are_checked),
 		TEST(combinations_must_differ),
 		TEST(keyboards_must_exist),
