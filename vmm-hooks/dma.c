@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "checked.h"
+#include "clock.h"
 #include "memfd.h"
 
 _Static_assert((int)DMA_READ == VFIO_DMA_MAP_FLAG_READ, "the flags of the wire");
@@ -140,10 +141,14 @@ int dma_init(struct dma *dma, struct device_state_dma *table, struct keep *keep)
 			keep_clear(keep, file_key(i));
 		}
 	}
+	dma->removed = table->count > 0 ? clock_usec() : 0;
 	return 0;
 }
 
 void dma_clear(struct dma *dma) {
+	if (dma->table->count > 0) {
+		dma->removed = clock_usec();
+	}
 	for (size_t i = 0; i < dma->table->count; i++) {
 		unmap_host(dma, i);
 		release_file(dma, dma->table->maps[i].file);
@@ -223,20 +228,35 @@ int dma_remove(struct dma *dma, uint64_t address, uint64_t size) {
 	memmove(&dma->hosts[next - 1], &dma->hosts[next], behind * sizeof(dma->hosts[0]));
 	table->count--;
 	table->changes++;
+	dma->removed = clock_usec();
 	return 0;
 }
 
-void *dma_resolve(
-	const struct dma *dma, uint64_t address, uint64_t length, enum dma_access access) {
+void *dma_resolve_some(
+	const struct dma *dma, uint64_t address, uint64_t *length, enum dma_access access) {
 	size_t next = maps_until(dma, address);
 	if (next == 0) {
 		return NULL;
 	}
 	const struct device_state_map *map = &dma->table->maps[next - 1];
 	uint8_t *host = dma->hosts[next - 1];
-	if (host == NULL || (map->access & access) != access ||
-		!checked_range(address - map->address, length, map->size)) {
+	uint64_t offset = address - map->address;
+	if (host == NULL || (map->access & access) != access || offset >= map->size) {
 		return NULL;
 	}
-	return host + (address - map->address);
+	if (*length > map->size - offset) {
+		*length = map->size - offset;
+	}
+	return host + offset;
+}
+
+void *dma_resolve(
+	const struct dma *dma, uint64_t address, uint64_t length, enum dma_access access) {
+	uint64_t some = length;
+	void *host = dma_resolve_some(dma, address, &some, access);
+	return some == length ? host : NULL;
+}
+
+bool dma_settled(const struct dma *dma) {
+	return dma->removed == 0 || clock_usec() - dma->removed >= DMA_SETTLE_USEC;
 }

@@ -21,6 +21,7 @@
 
 #define DMA_MAPS_MAX DEVICE_STATE_MAPS_MAX
 #define DMA_FILES_MAX LINK_MEMORY_MAX
+#define DMA_SETTLE_USEC (UINT64_C(500) * 1000) // a VMM that remaps memory is done by then
 
 enum dma_access {
 	DMA_READ = 1,  // the device reads
@@ -38,6 +39,7 @@ struct dma {
 	struct keep *keep;              // borrowed: the files
 	uint8_t **hosts;                // owned: each map's mapping, NULL where it has none
 	struct dma_file files[DMA_FILES_MAX];
+	uint64_t removed; // us, when a map was taken away; 0: never
 };
 
 /*
@@ -69,5 +71,15 @@ int dma_remove(struct dma *dma, uint64_t address, uint64_t size);
  * them in one map that allows access, or NULL: a gap, the end of a map, no file.
  */
 void *dma_resolve(const struct dma *dma, uint64_t address, uint64_t length, enum dma_access access);
+
+/* The same for the first of *length bytes, which becomes what there is of them in one map. */
+void *dma_resolve_some(
+	const struct dma *dma, uint64_t address, uint64_t *length, enum dma_access access);
+
+/*
+ * False for DMA_SETTLE_USEC after a map was taken away or an earlier process has died: memory
+ * that is missing may be about to come back.
+ */
+bool dma_settled(const struct dma *dma);
 
 #endif

@@ -86,6 +86,13 @@ static bool add_capability(struct capability_list *list, const struct pci_capabi
 	if (capability->writable != NULL) {
 		memcpy(&writable[list->at + 2], capability->writable, capability->length);
 	}
+	if (capability->window != 0) {
+		if (list->pci->window != NULL || capability->window > capability->length) {
+			return false;
+		}
+		list->pci->window = capability;
+		list->pci->window_body = (uint8_t)(list->at + 2);
+	}
 	list->link = list->at + 1;
 	list->at = (list->at + length + 3) & ~3u;
 	initial[PCI_STATUS] |= PCI_STATUS_CAP_LIST;
@@ -105,7 +112,13 @@ static bool add_msix(struct capability_list *list, const struct pci_msix *msix) 
 	put32(body, PCI_MSIX_TABLE - 2, msix->table | msix->bar);
 	put32(body, PCI_MSIX_PBA - 2, msix->pending | msix->bar);
 	put16(writable, 0, PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
-	const struct pci_capability capability = {PCI_CAP_ID_MSIX, sizeof(body), body, writable};
+	const struct pci_capability capability = {
+		.id = PCI_CAP_ID_MSIX,
+		.length = sizeof(body),
+		.body = body,
+		.writable = writable,
+	};
+	list->pci->msix = (uint8_t)list->at;
 	return add_capability(list, &capability);
 }
 
@@ -162,7 +175,8 @@ bool pci_init(struct pci_function *pci, const struct pci_description *descriptio
 		return false;
 	}
 	for (unsigned i = 0; i < PCI_CONFIG_SIZE; i++) {
-		state->pci_config[i] = pci->initial[i] | (state->pci_config[i] & pci->writable[i]);
+		uint8_t kept = pci->writable[i] | (i == PCI_STATUS ? PCI_STATUS_INTERRUPT : 0);
+		state->pci_config[i] = pci->initial[i] | (state->pci_config[i] & kept);
 	}
 	publish_bars(pci);
 	return true;
@@ -173,7 +187,22 @@ void pci_reset(struct pci_function *pci) {
 	publish_bars(pci);
 }
 
+static bool in_window(const struct pci_function *pci, uint32_t offset, uint32_t count) {
+	if (pci->window == NULL) {
+		return false;
+	}
+	uint32_t end = pci->window_body + pci->window->length;
+	return offset >= end - pci->window->window && offset + count <= end;
+}
+
+static uint8_t *window_body(const struct pci_function *pci) {
+	return &pci->state->pci_config[pci->window_body];
+}
+
 void pci_config_read(const struct pci_function *pci, uint32_t offset, void *ret, uint32_t count) {
+	if (in_window(pci, offset, count)) {
+		pci->window->ops->read(pci->window->data, window_body(pci));
+	}
 	memcpy(ret, pci->state->pci_config + offset, count);
 }
 
@@ -186,6 +215,13 @@ void pci_config_write(
 		*at = (*at & ~writable) | (from[i] & writable);
 	}
 	publish_bars(pci);
+	if (in_window(pci, offset, count)) {
+		pci->window->ops->write(pci->window->data, window_body(pci));
+	}
+	if (offset < PCI_COMMAND + 2 && offset + count > PCI_COMMAND &&
+		pci->description->command_written != NULL) {
+		pci->description->command_written(pci->description->data);
+	}
 }
 
 static uint16_t command(const struct pci_function *pci) {
@@ -198,4 +234,14 @@ bool pci_may_master(const struct pci_function *pci) {
 
 bool pci_may_intx(const struct pci_function *pci) {
 	return (command(pci) & PCI_COMMAND_INTX_DISABLE) == 0;
+}
+
+bool pci_msix_enabled(const struct pci_function *pci) {
+	return pci->msix != 0 &&
+		(get32(pci->state->pci_config, pci->msix) >> 16 & PCI_MSIX_FLAGS_ENABLE) != 0;
+}
+
+void pci_set_interrupt_status(struct pci_function *pci, bool pending) {
+	uint8_t *status = &pci->state->pci_config[PCI_STATUS];
+	*status = (*status & ~PCI_STATUS_INTERRUPT) | (pending ? PCI_STATUS_INTERRUPT : 0);
 }

@@ -38,11 +38,21 @@ struct pci_bar {
 	void *data;                    // for ops
 };
 
+/* Registers in configuration space behind which something happens. body is the capability's as
+ * the guest sees it; the registers are what it ends with. */
+struct pci_window_ops {
+	void (*read)(void *data, uint8_t *body);  // before the guest reads: fills them in
+	void (*write)(void *data, uint8_t *body); // after the guest has written
+};
+
 struct pci_capability {
 	uint8_t id;
 	uint8_t length;          // bytes of body
 	const uint8_t *body;     // what follows id and next pointer
 	const uint8_t *writable; // mask of the body's bits that the guest may write; NULL: none
+	uint8_t window;          // bytes at the end of body that are such registers, or 0
+	const struct pci_window_ops *ops; // of the window, which one capability at most has
+	void *data;
 };
 
 struct pci_msix {
@@ -60,6 +70,9 @@ struct pci_description {
 	struct pci_msix msix;
 	const struct pci_capability *capabilities;
 	size_t capabilities_len;
+	/* The guest has written the command register; may be NULL. */
+	void (*command_written)(void *data);
+	void *data;
 };
 
 struct pci_function {
@@ -67,6 +80,9 @@ struct pci_function {
 	struct device_state *state;                // borrowed: configuration space, BARs
 	uint8_t writable[PCI_CONFIG_SIZE];         // mask
 	uint8_t initial[PCI_CONFIG_SIZE];          // at power-on
+	uint8_t msix;                              // where that capability lies; 0: none
+	const struct pci_capability *window;       // borrowed: that with a window, or NULL
+	uint8_t window_body;                       // where its body lies
 };
 
 /*
@@ -80,7 +96,7 @@ bool pci_init(struct pci_function *pci, const struct pci_description *descriptio
 /* As at power-on: BARs 0, nothing enabled. */
 void pci_reset(struct pci_function *pci);
 
-/* offset + count must lie in the configuration space. */
+/* offset + count must lie in the configuration space. A window takes accesses that lie in it. */
 void pci_config_read(const struct pci_function *pci, uint32_t offset, void *ret, uint32_t count);
 void pci_config_write(struct pci_function *pci, uint32_t offset, const void *bytes, uint32_t count);
 
@@ -89,6 +105,12 @@ bool pci_may_master(const struct pci_function *pci);
 
 /* False where the command register disables INTx. */
 bool pci_may_intx(const struct pci_function *pci);
+
+/* The guest has enabled MSI-X. */
+bool pci_msix_enabled(const struct pci_function *pci);
+
+/* The status register's bit that tells of a pending INTx. */
+void pci_set_interrupt_status(struct pci_function *pci, bool pending);
 
 /* A BAR as vfio-user shows it, or NULL: none there, or the upper half of a 64-bit one. */
 const struct pci_bar *pci_bar(const struct pci_function *pci, uint32_t index);

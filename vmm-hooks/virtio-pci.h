@@ -24,7 +24,7 @@
 struct virtio_pci_ops {
 	/* The driver has reset the device, or function or VMM have: nothing is known any more. */
 	void (*reset)(void *data);
-	/* The driver has set DRIVER_OK: the queues may be used. */
+	/* The driver has set DRIVER_OK: the queues may be used, and are to be looked at. */
 	void (*ready)(void *data);
 	/* The driver notifies a queue that it has enabled. Called while a message is handled: the
 	 * queue is to be looked at afterwards. */
@@ -37,7 +37,7 @@ struct virtio_pci_ops {
 struct virtio_pci_setup {
 	struct device_state *state; // borrowed; its virtio part
 	struct irq *irq;            // borrowed
-	struct pci_function *pci;   // borrowed; may be made after this
+	struct pci_function *pci;   // borrowed; may be made after this, as irq
 	uint8_t bar;                // where the window lies
 	uint32_t offset;            // of the window in it
 	uint64_t features;          // offered, beyond VIRTIO_F_VERSION_1
@@ -51,11 +51,11 @@ struct virtio_pci_setup {
 struct virtio_pci {
 	struct virtio_pci_setup setup;
 	struct pci_capability capabilities[VIRTIO_PCI_CAPABILITIES]; // for a pci_description
-	uint8_t bodies[VIRTIO_PCI_CAPABILITIES][20];
+	uint8_t bodies[VIRTIO_PCI_CAPABILITIES][20];                 // theirs
 	struct log_limit refused;
 };
 
-/* Goes on from the state. setup is copied. */
+/* Goes on from the state; one that is all zero is as at power-on. setup is copied. */
 void virtio_pci_init(struct virtio_pci *virtio, const struct virtio_pci_setup *setup);
 
 /* As at power-on; calls ops->reset. */
@@ -76,6 +76,9 @@ bool virtio_pci_runs(const struct virtio_pci *virtio);
  * vector, else INTx by ISR. */
 void virtio_pci_interrupt(struct virtio_pci *virtio, unsigned queue);
 void virtio_pci_config_changed(struct virtio_pci *virtio);
+
+/* The description's command_written(): what waited for bus mastering is notified now. */
+void virtio_pci_command_written(struct virtio_pci *virtio);
 
 /* A broken queue: sets NEEDS_RESET, and tells the driver. */
 void virtio_pci_needs_reset(struct virtio_pci *virtio);

@@ -14,6 +14,10 @@
  * once, into locals, and those are checked; a queue whose driver breaks the rules is said to
  * be broken, and stays so until it is reset.
  *
+ * Memory that is not there breaks the queue as well, but not while the VMM remaps memory
+ * (dma_settled()): then the queue waits, with nothing taken and nothing lost. Whoever owns it
+ * looks again after the next message of the VMM, and DMA_SETTLE_USEC later.
+ *
  * The order that lets a process die anywhere: pop a chain, act, write the answer, push the
  * used element, commit the state (device_store_commit()), publish. Before the commit the
  * guest has seen nothing and the next process does the same again; after it, only the
@@ -27,6 +31,8 @@ struct virtqueue {
 	struct device_state_queue *state; // borrowed
 	const struct dma *dma;            // borrowed
 	bool indirect, event_idx;         // features that were negotiated
+	bool quiet;                       // the driver was asked for no notifications
+	bool waits;                       // for memory, since the last call
 	bool broken;
 	const char *why; // it is, for the log
 };
@@ -44,12 +50,12 @@ struct virtqueue_chain {
 void virtqueue_init(struct virtqueue *queue, struct device_state_queue *state,
 	const struct dma *dma, uint64_t features);
 
-/* True where the driver has made something available. Reads guest memory. */
+/* True where the driver has made something available, or the queue waits or breaks at a look. */
 bool virtqueue_pending(struct virtqueue *queue);
 
 /*
- * Takes the next chain. Returns true with *ret; false where there is none, or the queue is
- * broken or not enabled. Before it says that there is none, it asks the driver to tell of the
+ * Takes the next chain. Returns true with *ret; false where there is none, or the queue waits,
+ * is broken or not enabled. Before it says that there is none, it asks the driver to tell of the
  * next one (avail_event, or the flag), so that no notification is lost.
  */
 bool virtqueue_pop(struct virtqueue *queue, struct virtqueue_chain *ret);
@@ -60,10 +66,17 @@ size_t virtqueue_read(const struct virtqueue_chain *chain, uint64_t offset, void
 size_t virtqueue_write(
 	const struct virtqueue_chain *chain, uint64_t offset, const void *bytes, size_t size);
 
-/* Gives a chain back, in any order; the guest sees it after virtqueue_publish(). */
-void virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written);
+/*
+ * Gives a chain back, in any order; the guest sees it after virtqueue_publish(). False where
+ * the queue is broken, or waits: then it is to be tried again. That of a chain which was popped
+ * since the last message of the VMM does not wait.
+ */
+bool virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written);
 
-/* Shows the guest all that was pushed and committed. True where it wants an interrupt. */
+/*
+ * Shows the guest all that was pushed and committed. True where it wants an interrupt. Where
+ * the queue waits, or a process died, the next call does it.
+ */
 bool virtqueue_publish(struct virtqueue *queue);
 
 #endif
