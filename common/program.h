@@ -8,6 +8,9 @@
  */
 char *program_find(const char *name);
 
+/* Likewise a file of mullion's: beside the running program, else in mullion's data directory. */
+char *program_find_data(const char *name);
+
 /*
  * The directory of mullion's sockets, $XDG_RUNTIME_DIR/mullion, made with mode 0700
  * where it is missing. MULLION_RUNTIME_DIR names another one (for tests). Returns a

@@ -210,6 +210,7 @@ static int spawn(struct machine *machine, sd_event *event, const struct config_g
 		.gpu_socket = sockets->gpu,
 		.firmware_code = needs->firmware_code,
 		.firmware_vars = needs->firmware_vars,
+		.option_rom = needs->option_rom,
 		.disk_format = needs->disk_format,
 		.kvm = needs->kvm,
 		.qmp_fd = PROCESS_FIRST_FD,

@@ -122,9 +122,19 @@ static void add_storage(
 	}
 }
 
-static void add_gpu(struct args *args, const struct qemu_context *context) {
-	// SeaBIOS draws through the card's option ROM; UEFI has its own drivers.
-	bool bios = context->firmware_code == NULL;
+/* SeaBIOS draws through the card's option ROM; UEFI has its own drivers. */
+static const char *option_rom(
+	const struct config_guest *guest, const struct qemu_context *context) {
+	if (context->firmware_code != NULL) {
+		return NULL;
+	}
+	return guest->personality == CONFIG_PERSONALITY_BOCHS ? "vgabios-bochs-display.bin"
+							      : context->option_rom;
+}
+
+static void add_gpu(
+	struct args *args, const struct config_guest *guest, const struct qemu_context *context) {
+	const char *rom = option_rom(guest, context);
 	sd_json_variant *json = NULL;
 	sd_json_buildo(&json, SD_JSON_BUILD_PAIR_STRING("driver", "vfio-user-pci"),
 		SD_JSON_BUILD_PAIR_STRING("id", QEMU_GPU_ID),
@@ -133,14 +143,13 @@ static void add_gpu(struct args *args, const struct qemu_context *context) {
 		SD_JSON_BUILD_PAIR_OBJECT("socket", SD_JSON_BUILD_PAIR_STRING("type", "unix"),
 			SD_JSON_BUILD_PAIR_STRING("path", context->gpu_socket)),
 		SD_JSON_BUILD_PAIR_UNSIGNED("x-msg-timeout", MESSAGE_TIMEOUT_MS),
-		SD_JSON_BUILD_PAIR_CONDITION(
-			bios, "romfile", SD_JSON_BUILD_STRING("vgabios-bochs-display.bin")));
+		SD_JSON_BUILD_PAIR_CONDITION(rom != NULL, "romfile", SD_JSON_BUILD_STRING(rom)));
 	args_add_json(args, "-device", json);
 }
 
 static void add_devices(
 	struct args *args, const struct config_guest *guest, const struct qemu_context *context) {
-	add_gpu(args, context);
+	add_gpu(args, guest, context);
 	// Keys go to q35's PS/2 keyboard, which firmware and every kernel know. A USB
 	// keyboard would take them all, also where the guest has no driver for it.
 	args_add(args, "-device", "qemu-xhci,id=usb");

@@ -10,6 +10,7 @@ struct qemu_context {
 	const char *gpu_socket;    // where the guest's device listens
 	const char *firmware_code; // OVMF's code; NULL for BIOS
 	const char *firmware_vars; // this guest's writable copy of its variables
+	const char *option_rom;    // the GPU's for BIOS; NULL for none or one of QEMU's
 	const char *disk_format;   // "raw" or "qcow2"; ignored without a disk
 	bool kvm;
 	int qmp_fd; // in QEMU: the socket on which it takes QMP connections

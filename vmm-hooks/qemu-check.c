@@ -11,7 +11,10 @@
 
 #include "accel.h"
 #include "firmware.h"
+#include "program.h"
 #include "refuse.h"
+
+#define OPTION_ROM "vgabios-virtio-vga.bin"
 
 static bool is_set(const char *string) {
 	return string != NULL && string[0] != '\0';
@@ -131,6 +134,22 @@ static int check_accel(const struct config_guest *guest, bool *ret_kvm, char **r
 	}
 }
 
+/* QEMU has the bochs display's; virtio-gpu alone has none, and shows nothing yet. */
+static int check_option_rom(const struct config_guest *guest, char **ret, char **ret_reason) {
+	if (guest->personality != CONFIG_PERSONALITY_VIRTIO_VGA) {
+		return 0;
+	}
+	*ret = program_find_data(OPTION_ROM);
+	if (*ret == NULL) {
+		return refuse(ret_reason,
+			"no " OPTION_ROM
+			", through which BIOS draws: build mullion where SeaBIOS is "
+			"installed, or set firmware = uefi or personality = bochs in %s",
+			guest->file);
+	}
+	return 0;
+}
+
 static int check_all(
 	const struct config_guest *guest, struct qemu_needs *needs, char **ret_reason) {
 	needs->program = find_in_path(guest->qemu);
@@ -148,7 +167,7 @@ static int check_all(
 		return -1;
 	}
 	if (guest->firmware == CONFIG_FIRMWARE_BIOS) {
-		return 0;
+		return check_option_rom(guest, &needs->option_rom, ret_reason);
 	}
 	return firmware_prepare(
 		guest->name, &needs->firmware_code, &needs->firmware_vars, ret_reason);
@@ -167,5 +186,6 @@ int qemu_check(const struct config_guest *guest, struct qemu_needs *ret, char **
 void qemu_needs_finish(struct qemu_needs *needs) {
 	free(needs->program);
 	free(needs->firmware_vars);
+	free(needs->option_rom);
 	*needs = (struct qemu_needs){0};
 }

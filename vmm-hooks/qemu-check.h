@@ -11,6 +11,7 @@ struct qemu_needs {
 	const char *disk_format;   // "qcow2" or "raw"
 	const char *firmware_code; // NULL for BIOS
 	char *firmware_vars;       // owned; NULL for BIOS
+	char *option_rom;          // owned; the GPU's for BIOS, NULL for none or one of QEMU's
 	bool kvm;
 };
 

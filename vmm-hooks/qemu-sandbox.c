@@ -117,6 +117,7 @@ void qemu_sandbox_init(struct sandbox *sandbox, const struct config_guest *guest
 	add_program(sandbox, needs->program);
 	add_if_set(sandbox, SANDBOX_READ, false, needs->firmware_code);
 	add_folder(sandbox, SANDBOX_WRITE, needs->firmware_vars);
+	add_if_set(sandbox, SANDBOX_READ, false, needs->option_rom);
 	sandbox_add(sandbox, SANDBOX_READ, false, gpu_socket);
 	add_if_set(sandbox, SANDBOX_WRITE, false, guest->disk);
 	add_if_set(sandbox, SANDBOX_READ, false, guest->cdrom);

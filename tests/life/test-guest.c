@@ -241,6 +241,13 @@ static void a_refused_start_is_off_with_its_reason(void **state) {
 	assert_reason(&f, "quote");
 	assert_nothing_left(&f);
 	config->extra[0] = '\0';
+	// No ROM lies beside this program.
+	config->personality = CONFIG_PERSONALITY_VIRTIO_VGA;
+	guest_start(f.guest);
+	run_until(&f, f.guest, GUEST_OFF);
+	assert_reason(&f, "vgabios-virtio-vga.bin");
+	assert_nothing_left(&f);
+	config->personality = CONFIG_PERSONALITY_BOCHS;
 	start(&f);
 	assert_null(f.guest->reason);
 	teardown(&f);

@@ -43,7 +43,7 @@ static void write_text(const char *name, const char *text) {
 static int prepare(void **state) {
 	static const char *const folders[] = {"mine", "others"};
 	static const char *const files[] = {"mine/disk", "mine/iso", "mine/base", "mine/log",
-		"mine/vars", "mine/unnamed", "others/disk", "secret"};
+		"mine/vars", "mine/rom", "mine/unnamed", "others/disk", "secret"};
 	if (mkdtemp(directory) == NULL) {
 		return -1;
 	}
@@ -93,12 +93,14 @@ static void machine_init(struct machine *machine) {
 				.network = CONFIG_NETWORK_NONE,
 			},
 		.needs.program = (char *)"/usr/bin/sh",
+		.needs.option_rom = place("mine/rom"),
 		.socket = place("mine/gpu.sock"),
 	};
 }
 
 static void machine_finish(struct machine *machine) {
 	free(machine->guest.disk);
+	free(machine->needs.option_rom);
 	free(machine->guest.cdrom);
 	free(machine->guest.paths);
 	free(machine->guest.read_only_paths);
@@ -169,6 +171,7 @@ static void its_own_disk_is_read_and_written(void **state) {
 
 static void what_is_read_only_cannot_be_written(void **state) {
 	assert_works(true, "cat %s/mine/iso %s/mine/base", directory, directory);
+	assert_works(true, "cat %s/mine/rom && ! echo x >%s/mine/rom", directory, directory);
 	assert_works(false, "echo x >%s/mine/iso", directory);
 	assert_works(false, "echo x >%s/mine/base", directory);
 	assert_works(false, "echo x >/usr/x");

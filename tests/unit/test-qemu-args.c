@@ -101,9 +101,35 @@ static void the_gpu_is_a_vfio_user_device_with_a_long_time_out(void **state) {
 	sd_json_variant *socket = sd_json_variant_by_key(gpu, "socket");
 	assert_string_equal(sd_json_variant_string(sd_json_variant_by_key(socket, "path")),
 		"/run/a,b \"c\"/gpu.sock");
-	assert_non_null(sd_json_variant_by_key(gpu, "romfile"));
 	sd_json_variant_unref(gpu);
 	words_free(argv);
+}
+
+static void bios_gets_the_rom_of_its_card(void **state) {
+	static const struct {
+		enum config_personality personality;
+		const char *found, *rom;
+	} cases[] = {
+		{CONFIG_PERSONALITY_BOCHS, NULL, "vgabios-bochs-display.bin"},
+		{CONFIG_PERSONALITY_VIRTIO_VGA, "/a,b/vgabios.bin", "/a,b/vgabios.bin"},
+		{CONFIG_PERSONALITY_VIRTIO_GPU, NULL, NULL},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct config_guest guest = plain_guest();
+		struct qemu_context context = bios_context();
+		guest.personality = cases[i].personality;
+		context.option_rom = cases[i].found;
+		char **argv;
+		assert_int_equal(qemu_args_build(&guest, &context, &argv), 0);
+		sd_json_variant *gpu = find_json(argv, "-device", "driver", "vfio-user-pci");
+		sd_json_variant *rom = sd_json_variant_by_key(gpu, "romfile");
+		assert_int_equal(rom != NULL, cases[i].rom != NULL);
+		if (rom != NULL) {
+			assert_string_equal(sd_json_variant_string(rom), cases[i].rom);
+		}
+		sd_json_variant_unref(gpu);
+		words_free(argv);
+	}
 }
 
 static void acceleration_follows_the_context(void **state) {
@@ -290,6 +316,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_machine_has_the_fixed_part),
 		cmocka_unit_test(the_gpu_is_a_vfio_user_device_with_a_long_time_out),
+		cmocka_unit_test(bios_gets_the_rom_of_its_card),
 		cmocka_unit_test(acceleration_follows_the_context),
 		cmocka_unit_test(uefi_gets_its_code_read_only_and_its_variables_writable),
 		cmocka_unit_test(disks_keep_their_format_and_odd_names),
