@@ -50,24 +50,30 @@ struct picture {
 
 struct arguments {
 	const char *name; // may be NULL
+	unsigned head;    // from 1; 0: not given
 	int x, y, width, height;
 };
+
+#define ARGUMENT_HEAD                                                                              \
+	{"head", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_uint32,                           \
+		offsetof(struct arguments, head), SD_JSON_NULLABLE}
 
 static const sd_json_dispatch_field nothing[] = {{}};
 
 static const sd_json_dispatch_field name_optional[] = {
 	{"name", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
 		offsetof(struct arguments, name), SD_JSON_NULLABLE},
-	{}};
+	ARGUMENT_HEAD, {}};
 
 static const sd_json_dispatch_field name_only[] = {
 	{"name", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
 		offsetof(struct arguments, name), SD_JSON_MANDATORY},
-	{}};
+	ARGUMENT_HEAD, {}};
 
 static const sd_json_dispatch_field name_and_place[] = {
 	{"name", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
 		offsetof(struct arguments, name), SD_JSON_MANDATORY},
+	ARGUMENT_HEAD,
 	{"x", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_int32, offsetof(struct arguments, x),
 		SD_JSON_MANDATORY},
 	{"y", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_int32, offsetof(struct arguments, y),
@@ -77,6 +83,7 @@ static const sd_json_dispatch_field name_and_place[] = {
 static const sd_json_dispatch_field name_and_size[] = {
 	{"name", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
 		offsetof(struct arguments, name), SD_JSON_MANDATORY},
+	ARGUMENT_HEAD,
 	{"width", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_int32,
 		offsetof(struct arguments, width), SD_JSON_MANDATORY},
 	{"height", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_int32,
@@ -84,12 +91,13 @@ static const sd_json_dispatch_field name_and_size[] = {
 	{}};
 
 static int describe(struct window *window, int stack, bool lasting, sd_json_variant **ret) {
-	struct guest *guest = window->guest;
+	const struct guest_head *head = window->head;
 	int mode_width, mode_height;
-	guest_window_mode(guest->window, &mode_width, &mode_height);
+	guest_window_mode(head->window, &mode_width, &mode_height);
 	// For comparison only whether it has ever been drawn counts.
-	uint64_t frames = lasting ? guest->frames > 0 : guest->frames;
-	return sd_json_buildo(ret, SD_JSON_BUILD_PAIR_STRING("guest", guest->name),
+	uint64_t frames = lasting ? head->frames > 0 : head->frames;
+	return sd_json_buildo(ret, SD_JSON_BUILD_PAIR_STRING("guest", head->guest->name),
+		SD_JSON_BUILD_PAIR_UNSIGNED("head", head->number + 1),
 		SD_JSON_BUILD_PAIR_INTEGER("x", window->shown.x),
 		SD_JSON_BUILD_PAIR_INTEGER("y", window->shown.y),
 		SD_JSON_BUILD_PAIR_INTEGER("width", window->shown.width),
@@ -109,7 +117,7 @@ static int describe_all(struct server *server, bool lasting, sd_json_variant **r
 	struct window *window;
 	wl_list_for_each (window, &server->windows, link) {
 		sd_json_variant *object = NULL;
-		if (error >= 0 && window->guest != NULL) {
+		if (error >= 0 && window->head != NULL) {
 			error = describe(window, stack, lasting, &object);
 			error = error < 0 ? error : sd_json_variant_append_array(&array, object);
 			sd_json_variant_unref(object);
@@ -180,20 +188,31 @@ static int refuse(sd_varlink *varlink, const char *reason) {
 		varlink, DESKTOP_ERROR_REFUSED, SD_JSON_BUILD_PAIR_STRING("reason", reason));
 }
 
-/* The guest's window, or NULL after the error reply, whose result is *ret_error. */
-static struct window *find_window(
-	struct desktop_varlink *desktop, sd_varlink *varlink, const char *name, int *ret_error) {
+/* The window meant, or NULL after the error reply, whose result is *ret_error. */
+static struct window *find_window(struct desktop_varlink *desktop, sd_varlink *varlink,
+	const struct arguments *arguments, int *ret_error) {
+	const char *name = arguments->name;
 	struct guest *guest = guest_find(desktop->server, name);
 	if (guest == NULL && config_find_guest(&desktop->server->config, name) == NULL) {
 		*ret_error = sd_varlink_errorbo(varlink, DESKTOP_ERROR_NO_SUCH_GUEST,
 			SD_JSON_BUILD_PAIR_STRING("name", name));
 		return NULL;
 	}
-	if (guest == NULL || guest->window == NULL) {
+	if (arguments->head > GUEST_HEADS_MAX) {
+		*ret_error = refuse(varlink, "heads are numbered from 1 to 16");
+		return NULL;
+	}
+	if (guest == NULL || guest->heads[0].window == NULL) {
 		*ret_error = refuse(varlink, "the guest has no window: it is off");
 		return NULL;
 	}
-	return guest_window_base(guest->window);
+	unsigned head = arguments->head > 0 ? arguments->head - 1 : 0;
+	struct guest_window *window = guest->heads[head].window;
+	if (window == NULL || !guest_window_base(window)->mapped) {
+		*ret_error = refuse(varlink, "the guest shows nothing on that head");
+		return NULL;
+	}
+	return guest_window_base(window);
 }
 
 static int reply_screenshot(sd_varlink *varlink, const struct screenshot *screenshot) {
@@ -260,13 +279,13 @@ static int screenshot_of_session(struct desktop_varlink *desktop, sd_varlink *va
 }
 
 static int screenshot_of_guest(
-	struct desktop_varlink *desktop, sd_varlink *varlink, const char *name) {
+	struct desktop_varlink *desktop, sd_varlink *varlink, const struct arguments *arguments) {
 	int error;
-	if (find_window(desktop, varlink, name, &error) == NULL) {
+	struct window *window = find_window(desktop, varlink, arguments, &error);
+	if (window == NULL) {
 		return error;
 	}
-	struct guest *guest = guest_find(desktop->server, name);
-	struct wlr_buffer *picture = guest_window_picture(guest->window);
+	struct wlr_buffer *picture = guest_window_picture(window->head->window);
 	struct screenshot screenshot;
 	if (picture == NULL || screenshot_buffer(desktop->server, picture, &screenshot) < 0) {
 		return refuse(varlink, "the guest has drawn nothing yet");
@@ -281,7 +300,7 @@ static int method_screenshot(sd_varlink *varlink, sd_json_variant *parameters,
 	if (error != 0) {
 		return error;
 	}
-	return arguments.name != NULL ? screenshot_of_guest(data, varlink, arguments.name)
+	return arguments.name != NULL ? screenshot_of_guest(data, varlink, &arguments)
 				      : screenshot_of_session(data, varlink);
 }
 
@@ -292,7 +311,7 @@ static int method_focus(sd_varlink *varlink, sd_json_variant *parameters,
 	if (error != 0) {
 		return error;
 	}
-	struct window *window = find_window(data, varlink, arguments.name, &error);
+	struct window *window = find_window(data, varlink, &arguments, &error);
 	if (window == NULL) {
 		return error;
 	}
@@ -318,7 +337,7 @@ static int method_fullscreen(sd_varlink *varlink, sd_json_variant *parameters,
 		}
 		return sd_varlink_reply(varlink, NULL);
 	}
-	struct window *window = find_window(desktop, varlink, arguments.name, &error);
+	struct window *window = find_window(desktop, varlink, &arguments, &error);
 	if (window == NULL) {
 		return error;
 	}
@@ -338,7 +357,7 @@ static int method_move(sd_varlink *varlink, sd_json_variant *parameters,
 	if (error != 0) {
 		return error;
 	}
-	struct window *window = find_window(data, varlink, arguments.name, &error);
+	struct window *window = find_window(data, varlink, &arguments, &error);
 	if (window == NULL) {
 		return error;
 	}
@@ -357,7 +376,7 @@ static int method_resize(sd_varlink *varlink, sd_json_variant *parameters,
 	if (error != 0) {
 		return error;
 	}
-	struct window *window = find_window(data, varlink, arguments.name, &error);
+	struct window *window = find_window(data, varlink, &arguments, &error);
 	if (window == NULL) {
 		return error;
 	}

@@ -15,9 +15,9 @@
 #include "server.h"
 
 #define OBJECTS_MAX 512  // Wayland objects of one device
-#define SURFACES_MAX 8   // a picture a head, a cursor
+#define SURFACES_MAX 24  // a picture a head, a cursor
 #define POOLS_MAX 32     // each holds a descriptor and a mapping of ours
-#define COMMITS_MAX 1000 // a second; a device is paced by the screen's refresh
+#define COMMITS_MAX 3000 // a second; each head is paced by the screen's refresh
 
 /* A surface of a guest's device, to count its commits. */
 struct guest_surface {

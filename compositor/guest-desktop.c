@@ -1,6 +1,7 @@
 #include "guest-desktop.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <wlr/types/wlr_compositor.h>
 
 #include "checked.h"
@@ -12,7 +13,6 @@
 #include "server.h"
 
 #define GUEST_VERSION 1
-#define HEADS_MAX 16
 #define SIZE_MAX_PIXELS 16384
 
 struct guest_desktop_manager {
@@ -21,11 +21,11 @@ struct guest_desktop_manager {
 };
 
 struct guest_desktop {
-	struct guest *guest;
+	struct guest_head *head;
 	struct wlr_surface *surface;
 	struct wl_resource *resource;
-	int width, height;   // as configured last, 0 before
-	uint32_t visibility; // as sent last, UINT32_MAX before
+	struct guest_desktop_size size; // as configured last, 0 before
+	uint32_t visibility;            // as sent last, UINT32_MAX before
 	struct wl_listener client_commit, commit, surface_destroy;
 };
 
@@ -43,16 +43,14 @@ static const struct wlr_surface_role desktop_role = {
 
 /* The resource stays, inert, until the client destroys it. */
 static void desktop_destroy(struct guest_desktop *desktop) {
-	struct guest *guest = desktop->guest;
+	struct guest_head *head = desktop->head;
 	wl_list_remove(&desktop->client_commit.link);
 	wl_list_remove(&desktop->commit.link);
 	wl_list_remove(&desktop->surface_destroy.link);
 	wl_resource_set_user_data(desktop->resource, NULL);
-	if (guest->desktop == desktop) {
-		guest->desktop = NULL;
-		if (guest->window != NULL) {
-			guest_window_set_desktop(guest->window, NULL);
-		}
+	if (head->desktop == desktop) {
+		head->desktop = NULL;
+		guest_head_changed(head);
 	}
 	free(desktop);
 }
@@ -101,14 +99,14 @@ static void handle_client_commit(struct wl_listener *listener, void *data) {
 
 static void handle_commit(struct wl_listener *listener, void *data) {
 	struct guest_desktop *desktop = wl_container_of(listener, desktop, commit);
-	struct guest *guest = desktop->guest;
+	struct guest_window *window = desktop->head->window;
 	if (wlr_surface_has_buffer(desktop->surface)) {
 		wlr_surface_map(desktop->surface);
 	} else {
 		wlr_surface_unmap(desktop->surface);
 	}
-	if (guest->window != NULL) {
-		guest_window_committed(guest->window);
+	if (window != NULL) {
+		guest_window_committed(window);
 	}
 }
 
@@ -122,8 +120,7 @@ static void guest_handle_get_desktop(struct wl_client *client, struct wl_resourc
 	uint32_t id, struct wl_resource *surface_resource, uint32_t head) {
 	struct guest *guest = guest_from_client(client);
 	struct wlr_surface *surface = wlr_surface_from_resource(surface_resource);
-	// Further heads get windows of their own when a guest can have them.
-	if (guest == NULL || head >= HEADS_MAX || head != 0 || guest->desktop != NULL) {
+	if (guest == NULL || head >= GUEST_HEADS_MAX || guest->heads[head].desktop != NULL) {
 		wl_resource_post_error(resource, MULLION_GUEST_V1_ERROR_HEAD,
 			"head %u does not exist or is shown already", head);
 		return;
@@ -141,7 +138,7 @@ static void guest_handle_get_desktop(struct wl_client *client, struct wl_resourc
 		wl_client_post_no_memory(client);
 		return;
 	}
-	desktop->guest = guest;
+	desktop->head = &guest->heads[head];
 	desktop->surface = surface;
 	desktop->resource = created;
 	desktop->visibility = UINT32_MAX;
@@ -150,10 +147,9 @@ static void guest_handle_get_desktop(struct wl_client *client, struct wl_resourc
 	listen(&desktop->client_commit, &surface->events.client_commit, handle_client_commit);
 	listen(&desktop->commit, &surface->events.commit, handle_commit);
 	listen(&desktop->surface_destroy, &surface->events.destroy, handle_surface_destroy);
-	guest->desktop = desktop;
-	if (guest->window != NULL) {
-		guest_window_set_desktop(guest->window, desktop);
-	} else {
+	desktop->head->desktop = desktop;
+	guest_head_changed(desktop->head);
+	if (desktop->head->window == NULL) {
 		guest_desktop_set_visibility(desktop, MULLION_DESKTOP_V1_VISIBILITY_HIDDEN);
 	}
 }
@@ -208,12 +204,11 @@ struct wlr_surface *guest_desktop_surface(const struct guest_desktop *desktop) {
 	return desktop->surface;
 }
 
-void guest_desktop_configure(struct guest_desktop *desktop, int width, int height) {
-	if (desktop->width != width || desktop->height != height) {
-		desktop->width = width;
-		desktop->height = height;
+void guest_desktop_configure(struct guest_desktop *desktop, const struct guest_desktop_size *size) {
+	if (memcmp(&desktop->size, size, sizeof(*size)) != 0) {
+		desktop->size = *size;
 		mullion_desktop_v1_send_configure(
-			desktop->resource, (uint32_t)width, (uint32_t)height, 0, 120);
+			desktop->resource, size->width, size->height, size->refresh, size->scale);
 	}
 }
 

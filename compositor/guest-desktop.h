@@ -5,7 +5,6 @@
 #include <stdint.h>
 #include <wayland-server-core.h>
 
-struct guest;
 struct guest_desktop;
 struct guest_desktop_manager;
 struct server;
@@ -24,8 +23,15 @@ bool guest_desktop_is_global(
 
 struct wlr_surface *guest_desktop_surface(const struct guest_desktop *desktop);
 
+/* What mullion_desktop_v1.configure tells. */
+struct guest_desktop_size {
+	uint32_t width, height; // pixels of the output
+	uint32_t refresh;       // mHz, 0 for unknown
+	uint32_t scale;         // 120ths
+};
+
 /* Tells the device what changed since the last call; nothing where nothing did. */
-void guest_desktop_configure(struct guest_desktop *desktop, int width, int height);
+void guest_desktop_configure(struct guest_desktop *desktop, const struct guest_desktop_size *size);
 void guest_desktop_set_visibility(struct guest_desktop *desktop, uint32_t visibility);
 
 #endif

@@ -1,5 +1,6 @@
 #include "guest-window.h"
 
+#include <math.h>
 #include <pixman.h>
 #include <stdlib.h>
 #include <wlr/types/wlr_compositor.h>
@@ -19,13 +20,15 @@
 
 #define DEFAULT_WIDTH 1024
 #define DEFAULT_HEIGHT 768
+#define SCALE_UNIT 120 // of mullion_desktop_v1.configure
 
 struct guest_window {
 	struct window base;
 	struct wlr_scene_buffer *picture;
-	int mode_width, mode_height; // of the last picture, 0 before the first
-	bool stale;                  // the picture is of a device that has gone
-	bool opaque;                 // the picture is
+	int prefer_width, prefer_height; // pixels: the mode that its file asks for
+	int mode_width, mode_height;     // of the last picture, 0 before the first
+	bool stale;                      // the picture is of a device that has gone
+	bool opaque;                     // the picture is
 	struct wl_listener frame_done, output_sample, outputs_update;
 };
 
@@ -39,7 +42,7 @@ struct window *guest_window_base(struct guest_window *window) {
 }
 
 static struct wlr_surface *surface_of(struct guest_window *window) {
-	struct guest_desktop *desktop = window->base.guest->desktop;
+	struct guest_desktop *desktop = window->base.head->desktop;
 	return desktop != NULL ? guest_desktop_surface(desktop) : NULL;
 }
 
@@ -63,9 +66,15 @@ static void set_picture(
 	wlr_scene_buffer_set_buffer_with_damage(window->picture, buffer, damage);
 }
 
+static double output_scale(const struct output *output) {
+	return output != NULL ? output->wlr->scale : 1;
+}
+
 /* How the picture is scaled, and what it hides. */
 static void update_picture(struct guest_window *window, int width, int height) {
-	bool exact = width == window->mode_width && height == window->mode_height;
+	double scale = output_scale(window_output(&window->base));
+	bool exact = lround(width * scale) == window->mode_width &&
+		lround(height * scale) == window->mode_height;
 	bool nearest = exact || window->base.server->config.host.filter == CONFIG_FILTER_NEAREST;
 	wlr_scene_buffer_set_dest_size(window->picture, width, height);
 	wlr_scene_buffer_set_filter_mode(
@@ -87,9 +96,6 @@ static void update_picture(struct guest_window *window, int width, int height) {
 static bool impl_resize(struct window *base, int width, int height) {
 	struct guest_window *window = from_base(base);
 	update_picture(window, width, height);
-	if (base->guest->desktop != NULL) {
-		guest_desktop_configure(base->guest->desktop, width, height);
-	}
 	return true;
 }
 
@@ -109,7 +115,7 @@ static void impl_fullscreen(struct window *base, bool fullscreen) {
 }
 
 static void impl_close(struct window *base) {
-	guest_close(base->guest);
+	guest_close(base->head->guest);
 }
 
 static const struct window_impl impl = {
@@ -148,65 +154,129 @@ static void handle_outputs_update(struct wl_listener *listener, void *data) {
 	server_changed(window->base.server);
 }
 
-void guest_window_update_visibility(struct guest_window *window) {
-	struct guest *guest = window->base.guest;
-	if (guest->desktop == NULL) {
-		return;
+/* The largest mode of this aspect that a window on the output has room for, in its pixels. */
+static void fit_mode(
+	const struct guest_window *window, struct output *output, int *width, int *height) {
+	struct wlr_box area;
+	if (output != NULL && output_box(output, &area)) {
+		const struct frame_style *style = &window->base.server->frame_style;
+		double scale = output->wlr->scale;
+		placement_shrink((int)((area.width - 2 * style->border) * scale),
+			(int)((area.height - style->title - style->border) * scale), width, height);
 	}
+}
+
+/*
+ * What the guest is asked to set: what the user chose, the whole of a screen, and else not
+ * what the window happens to have (a boot loader's mode, say) but what its file asks for.
+ */
+static void send_configure(struct guest_window *window) {
+	struct window *base = &window->base;
+	struct output *output = window_output(base);
+	double scale = output_scale(output);
+	struct wlr_box area;
+	int width = window->prefer_width, height = window->prefer_height;
+	if (base->fullscreen != NULL && output_box(base->fullscreen, &area)) {
+		width = (int)lround(area.width * scale);
+		height = (int)lround(area.height * scale);
+	} else if (base->sized) {
+		width = (int)lround(base->box.width * scale);
+		height = (int)lround(base->box.height * scale);
+	} else {
+		fit_mode(window, output, &width, &height);
+	}
+	int refresh = output != NULL ? output->wlr->refresh : 0;
+	guest_desktop_configure(base->head->desktop,
+		&(struct guest_desktop_size){
+			.width = (uint32_t)width,
+			.height = (uint32_t)height,
+			.refresh = refresh > 0 ? (uint32_t)refresh : 0,
+			.scale = (uint32_t)lround(scale * SCALE_UNIT),
+		});
+}
+
+static void send_visibility(struct guest_window *window) {
 	uint32_t visibility = MULLION_DESKTOP_V1_VISIBILITY_VISIBLE;
 	if (window->base.fullscreen != NULL) {
 		visibility = MULLION_DESKTOP_V1_VISIBILITY_FULLSCREEN;
 	} else if (window->picture->buffer != NULL && window->picture->primary_output == NULL) {
 		visibility = MULLION_DESKTOP_V1_VISIBILITY_HIDDEN;
 	}
-	guest_desktop_set_visibility(guest->desktop, visibility);
+	guest_desktop_set_visibility(window->base.head->desktop, visibility);
 }
 
-/* The initial size: the preferred mode of its file, as far as the screen allows. */
-static void initial_size(struct guest_window *window, int width, int height) {
-	struct server *server = window->base.server;
-	struct output *output =
-		window->base.placed ? window_output(&window->base) : output_focused(server);
-	struct wlr_box area;
-	if (output != NULL && output_box(output, &area)) {
-		const struct frame_style *style = &server->frame_style;
-		placement_shrink(area.width - 2 * style->border,
-			area.height - style->title - style->border, &width, &height);
+void guest_window_update(struct guest_window *window) {
+	if (window->base.head->desktop != NULL) {
+		send_configure(window);
+		send_visibility(window);
 	}
-	window->base.box.width = width;
-	window->base.box.height = height;
+}
+
+/* The size of a window that shows this mode, as far as the screen allows. */
+static void size_for_mode(struct guest_window *window, int width, int height) {
+	struct window *base = &window->base;
+	struct output *output = base->placed ? window_output(base) : output_focused(base->server);
+	double scale = output_scale(output);
+	fit_mode(window, output, &width, &height);
+	base->box.width = (int)lround(width / scale);
+	base->box.height = (int)lround(height / scale);
 }
 
 /* A guest that starts again gets its window where the user had put it; one that a session
  * before us showed, exactly where it was. */
 static void restore_place(struct guest_window *window) {
-	const struct guest *guest = window->base.guest;
+	const struct guest_head *head = window->base.head;
 	struct wlr_box *box = &window->base.box;
-	if (session_keep_expected(guest->server->keep, guest) != NULL) {
-		window_restore(&window->base, guest->place, guest->moved, guest->sized);
+	if (session_keep_expected(window->base.server->keep, head) != NULL) {
+		window_restore(&window->base, head->place, head->moved, head->sized);
 		return;
 	}
-	if (guest->sized) {
-		box->width = guest->place.width;
-		box->height = guest->place.height;
+	if (head->sized) {
+		box->width = head->place.width;
+		box->height = head->place.height;
 		window->base.sized = true;
 	}
-	if (guest->moved) {
-		window_move(&window->base, guest->place.x, guest->place.y);
+	if (head->moved) {
+		window_move(&window->base, head->place.x, head->place.y);
 	}
 }
 
-struct guest_window *guest_window_create(struct guest *guest) {
+/* Only a guest's first window takes the focus, and only where no other one has the screen. */
+static void map(struct guest_window *window) {
+	struct server *server = window->base.server;
+	struct guest_head *head = window->base.head;
+	struct session_keep *keep = server->keep;
+	struct output *output = output_focused(server);
+	bool alone = output != NULL && window_fullscreen_on(server, output) != NULL;
+	window_map(&window->base, head->number == 0 && !alone && !session_keep_busy(keep));
+	if (head->number > 0) {
+		struct guest_window *first = head->guest->heads[0].window;
+		if (first != NULL && first->base.mapped) {
+			window_stack_behind(&window->base, &first->base);
+		}
+	}
+	session_keep_restore(keep, &window->base);
+}
+
+static void read_preferred_mode(struct guest_window *window) {
+	const struct config_guest *config =
+		config_find_guest(&window->base.server->config, window->base.head->guest->name);
+	bool set = config != NULL && config->width > 0 && config->height > 0;
+	window->prefer_width = set ? (int)config->width : DEFAULT_WIDTH;
+	window->prefer_height = set ? (int)config->height : DEFAULT_HEIGHT;
+}
+
+void guest_window_create(struct guest_head *head) {
 	struct guest_window *window = calloc(1, sizeof(*window));
 	if (window == NULL) {
-		return NULL;
+		return;
 	}
-	window->base.guest = guest;
-	if (!window_init(&window->base, guest->server, &impl) ||
+	window->base.head = head;
+	if (!window_init(&window->base, head->guest->server, &impl) ||
 		(window->picture = wlr_scene_buffer_create(window->base.content, NULL)) == NULL) {
 		window_finish(&window->base);
 		free(window);
-		return NULL;
+		return;
 	}
 	window->frame_done.notify = handle_frame_done;
 	wl_signal_add(&window->picture->events.frame_done, &window->frame_done);
@@ -214,33 +284,28 @@ struct guest_window *guest_window_create(struct guest *guest) {
 	wl_signal_add(&window->picture->events.output_sample, &window->output_sample);
 	window->outputs_update.notify = handle_outputs_update;
 	wl_signal_add(&window->picture->events.outputs_update, &window->outputs_update);
-	const struct config_guest *config = config_find_guest(&guest->server->config, guest->name);
-	initial_size(window,
-		config != NULL && config->width > 0 ? (int)config->width : DEFAULT_WIDTH,
-		config != NULL && config->height > 0 ? (int)config->height : DEFAULT_HEIGHT);
+	read_preferred_mode(window);
+	size_for_mode(window, window->prefer_width, window->prefer_height);
 	restore_place(window);
-	guest->window = window;
-	guest_describe(guest);
-	struct output *output = output_focused(guest->server);
-	bool alone = output != NULL && window_fullscreen_on(guest->server, output) != NULL;
-	struct session_keep *keep = guest->server->keep;
-	window_map(&window->base, !alone && !session_keep_busy(keep));
-	session_keep_restore(keep, &window->base);
-	if (guest->desktop != NULL) {
-		guest_window_set_desktop(window, guest->desktop);
+	head->window = window;
+	guest_describe(head->guest);
+	if (head->number == 0) {
+		map(window);
 	}
-	return window;
+	if (head->desktop != NULL) {
+		guest_window_desktop_changed(window);
+	}
 }
 
 void guest_window_destroy(struct guest_window *window) {
 	if (window == NULL) {
 		return;
 	}
-	struct guest *guest = window->base.guest;
-	guest->window = NULL;
-	guest->place = window->base.box;
-	guest->moved = window->base.moved;
-	guest->sized = window->base.sized;
+	struct guest_head *head = window->base.head;
+	head->window = NULL;
+	head->place = window->base.box;
+	head->moved = window->base.moved;
+	head->sized = window->base.sized;
 	set_picture(window, NULL, NULL);
 	wl_list_remove(&window->frame_done.link);
 	wl_list_remove(&window->output_sample.link);
@@ -254,11 +319,14 @@ static void show_nothing(struct guest_window *window) {
 	window->stale = false;
 	frame_set_ground(&window->base.frame, true);
 	window_surface_changed(&window->base);
+	if (window->base.head->number > 0) {
+		window_unmap(&window->base);
+	}
 }
 
 /* The scene's lock on the buffer keeps the device's memory for as long as that takes. */
 static void keep_picture(struct guest_window *window) {
-	const struct guest *guest = window->base.guest;
+	const struct guest *guest = window->base.head->guest;
 	if (guest->state != GUEST_RUNNING || guest->reason != NULL) {
 		show_nothing(window);
 		return;
@@ -273,24 +341,32 @@ void guest_window_drop_stale(struct guest_window *window) {
 	}
 }
 
-void guest_window_set_desktop(struct guest_window *window, struct guest_desktop *desktop) {
-	if (desktop == NULL) {
+void guest_window_desktop_changed(struct guest_window *window) {
+	if (window->base.head->desktop == NULL) {
 		keep_picture(window);
 		return;
 	}
-	guest_desktop_configure(desktop, window->base.shown.width, window->base.shown.height);
+	guest_window_update(window);
 	guest_window_committed(window);
-	guest_window_update_visibility(window);
+}
+
+/* Whether the guest has the mode that it was asked for because it has a screen for itself. */
+static bool fills_screen(const struct guest_window *window) {
+	struct output *output = window->base.fullscreen;
+	struct wlr_box area;
+	return output != NULL && output_box(output, &area) &&
+		window->mode_width == lround(area.width * output->wlr->scale) &&
+		window->mode_height == lround(area.height * output->wlr->scale);
 }
 
 /* A window that nobody sized has the size of the guest's mode. */
 static void follow_mode(struct guest_window *window) {
 	struct window *base = &window->base;
-	if (base->sized || window->mode_width == 0) {
+	if (base->sized || window->mode_width == 0 || fills_screen(window)) {
 		return;
 	}
 	struct wlr_box old = base->box;
-	initial_size(window, window->mode_width, window->mode_height);
+	size_for_mode(window, window->mode_width, window->mode_height);
 	int width = base->box.width, height = base->box.height;
 	base->box = old;
 	if (base->fullscreen != NULL) {
@@ -333,10 +409,13 @@ void guest_window_committed(struct guest_window *window) {
 		surface->current.height != window->mode_height;
 	if ((surface->current.committed & WLR_SURFACE_STATE_BUFFER) != 0 || first) {
 		set_picture(window, &surface->buffer->base, first ? NULL : &surface->buffer_damage);
-		window->base.guest->frames++;
+		window->base.head->frames++;
 	}
 	if (new_mode) {
 		mode_changed(window, surface->current.width, surface->current.height);
+	}
+	if (!window->base.mapped) {
+		map(window);
 	}
 	if (new_mode || first) {
 		impl_resize(&window->base, window->base.shown.width, window->base.shown.height);

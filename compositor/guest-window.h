@@ -3,32 +3,34 @@
 
 #include <stdint.h>
 
-struct guest;
-struct guest_desktop;
+struct guest_head;
 struct guest_window;
 struct window;
 struct wlr_buffer;
 struct wlr_surface;
 
 /*
- * A guest's window: its picture, scaled to the window, below a frame that says whose it
+ * The window of one of a guest's heads: its picture, scaled to the window, below a frame that says whose it
  * is. The picture is a scene buffer of ours that takes the surface's buffers over, so that
  * its size on the screen is ours to choose.
  */
 
-/* Returns NULL without memory. Its size is the guest's preferred mode until it draws. */
-struct guest_window *guest_window_create(struct guest *guest);
+/*
+ * Sets head.window, unless there is no memory. Its size is the guest's preferred mode until
+ * it draws. That of the first head is shown at once, others while they have a picture.
+ */
+void guest_window_create(struct guest_head *head);
 
-/* Accepts NULL. */
+/* Clears head.window. Accepts NULL. */
 void guest_window_destroy(struct guest_window *window);
 
 struct window *guest_window_base(struct guest_window *window);
 
 /*
- * What its device shows from now on. NULL: the device has gone; its last picture stays
- * until another one has drawn.
+ * Its device shows another head.desktop from now on. Where that is NULL the device has gone;
+ * its last picture stays until another one has drawn.
  */
-void guest_window_set_desktop(struct guest_window *window, struct guest_desktop *desktop);
+void guest_window_desktop_changed(struct guest_window *window);
 
 /* The guest goes on without a device: its last picture would look as if it lived. */
 void guest_window_drop_stale(struct guest_window *window);
@@ -39,8 +41,8 @@ void guest_window_output_changed(struct guest_window *window);
 /* The desktop's surface has a new state. */
 void guest_window_committed(struct guest_window *window);
 
-/* Tells the device whether it can be seen. */
-void guest_window_update_visibility(struct guest_window *window);
+/* Tells the device in what size the picture is wanted, and whether it can be seen. */
+void guest_window_update(struct guest_window *window);
 
 /* What is shown of the guest; NULL for nothing. */
 struct wlr_buffer *guest_window_picture(const struct guest_window *window);

@@ -31,8 +31,8 @@ struct guest *guest_find(struct server *server, const char *name) {
 struct window *guest_window_by_number(struct server *server, uint32_t number) {
 	struct guest *guest;
 	wl_list_for_each (guest, &server->guests, link) {
-		if (guest->number == number && guest->window != NULL) {
-			return guest_window_base(guest->window);
+		if (guest->number == number && guest->heads[0].window != NULL) {
+			return guest_window_base(guest->heads[0].window);
 		}
 	}
 	return NULL;
@@ -61,6 +61,10 @@ static struct guest *guest_create(struct server *server, const struct guest_repo
 	guest->server = server;
 	guest->name = name;
 	guest->number = report->number;
+	for (unsigned i = 0; i < GUEST_HEADS_MAX; i++) {
+		guest->heads[i].guest = guest;
+		guest->heads[i].number = i;
+	}
 	insert_by_number(guest);
 	session_keep_recall(server->keep, guest);
 	return guest;
@@ -73,11 +77,18 @@ static void cancel_retry(struct guest *guest) {
 	}
 }
 
+static void destroy_windows(struct guest *guest) {
+	// The first one last: it is the one that the keys belong to.
+	for (unsigned i = GUEST_HEADS_MAX; i-- > 0;) {
+		guest_window_destroy(guest->heads[i].window);
+	}
+}
+
 void guest_destroy(struct guest *guest) {
 	cancel_retry(guest);
 	guest->state = GUEST_OFF; // its device gets no other display
 	guest_client_destroy(guest->client);
-	guest_window_destroy(guest->window);
+	destroy_windows(guest);
 	wl_list_remove(&guest->link);
 	free(guest->name);
 	free(guest->title);
@@ -170,17 +181,33 @@ static void update_display(struct guest *guest, const struct guest_report *repor
 	present(guest);
 }
 
-static void update_window(struct guest *guest) {
-	bool wanted =
-		guest->state != GUEST_OFF && !(guest->state == GUEST_FAILED && guest->dismissed);
-	if (wanted && guest->window == NULL) {
-		guest->window = guest_window_create(guest);
-	} else if (!wanted && guest->window != NULL) {
-		guest_window_destroy(guest->window);
-		guest->window = NULL;
+static bool has_windows(const struct guest *guest) {
+	return guest->state != GUEST_OFF && !(guest->state == GUEST_FAILED && guest->dismissed);
+}
+
+/* The first head always has a window, a further one from when its device shows it. */
+static void update_window(struct guest_head *head) {
+	if (head->window == NULL && (head->number == 0 || head->desktop != NULL)) {
+		guest_window_create(head);
 	}
-	if (guest->window != NULL) {
-		guest_describe(guest);
+}
+
+static void update_windows(struct guest *guest) {
+	if (!has_windows(guest)) {
+		destroy_windows(guest);
+		return;
+	}
+	for (unsigned i = 0; i < GUEST_HEADS_MAX; i++) {
+		update_window(&guest->heads[i]);
+	}
+	guest_describe(guest);
+}
+
+void guest_head_changed(struct guest_head *head) {
+	if (head->window != NULL) {
+		guest_window_desktop_changed(head->window);
+	} else if (has_windows(head->guest)) {
+		update_window(head);
 	}
 }
 
@@ -203,7 +230,7 @@ void guest_report(struct server *server, const struct guest_report *report) {
 		wl_list_remove(&guest->link);
 		insert_by_number(guest);
 	}
-	update_window(guest);
+	update_windows(guest);
 	update_display(guest, report);
 }
 
@@ -225,6 +252,29 @@ void guest_reports_end(struct server *server) {
 	server_changed(server);
 }
 
+/* "work", "work 2", ... */
+static void describe_title(const struct guest_head *head, const char *note) {
+	struct frame *frame = &guest_window_base(head->window)->frame;
+	const struct guest *guest = head->guest;
+	const char *title = guest->title != NULL ? guest->title : guest->name;
+	char *numbered = NULL;
+	if (head->number > 0 && asprintf(&numbered, "%s %u", title, head->number + 1) < 0) {
+		numbered = NULL;
+	}
+	frame_set_colour(frame, guest->colour, (int)guest->number);
+	frame_set_title(frame, numbered != NULL ? numbered : title, note);
+	free(numbered);
+}
+
+static void describe_head(const struct guest_head *head, const char *note, const char *message) {
+	const struct guest *guest = head->guest;
+	describe_title(head, note);
+	if (guest->state != GUEST_RUNNING || guest->reason != NULL) {
+		guest_window_drop_stale(head->window);
+	}
+	frame_set_message(&guest_window_base(head->window)->frame, message);
+}
+
 void guest_describe(struct guest *guest) {
 	static const char *const notes[] = {
 		[GUEST_STARTING] = "starting",
@@ -233,9 +283,6 @@ void guest_describe(struct guest *guest) {
 	};
 	const char *note =
 		guest->state < sizeof(notes) / sizeof(notes[0]) ? notes[guest->state] : NULL;
-	struct frame *frame = &guest_window_base(guest->window)->frame;
-	frame_set_colour(frame, guest->colour, (int)guest->number);
-	frame_set_title(frame, guest->title != NULL ? guest->title : guest->name, note);
 	char *message = NULL;
 	if (guest->state == GUEST_FAILED) {
 		const char *reason = guest->reason != NULL ? guest->reason : "no reason is known";
@@ -249,17 +296,18 @@ void guest_describe(struct guest *guest) {
 	} else {
 		message = strdup(note != NULL ? note : "");
 	}
-	if (guest->state != GUEST_RUNNING || guest->reason != NULL) {
-		guest_window_drop_stale(guest->window);
+	for (unsigned i = 0; i < GUEST_HEADS_MAX; i++) {
+		if (guest->heads[i].window != NULL) {
+			describe_head(&guest->heads[i], note, message);
+		}
 	}
-	frame_set_message(frame, message);
 	free(message);
 }
 
 void guest_close(struct guest *guest) {
 	if (guest->state == GUEST_FAILED) {
 		guest->dismissed = true;
-		update_window(guest);
+		update_windows(guest);
 	} else {
 		host_link_stop(guest->server->host, guest->name);
 	}

@@ -32,6 +32,19 @@ struct guest_report {
 	bool shown;      // its device has a display
 };
 
+#define GUEST_HEADS_MAX 16
+
+/* One of a guest's screens, each a window. */
+struct guest_head {
+	struct guest *guest;
+	unsigned number;               // from 0
+	struct guest_window *window;   // NULL while it has none
+	struct guest_desktop *desktop; // what its device shows on it, NULL for nothing
+	uint64_t frames;               // that were shown
+	struct wlr_box place;          // of its last window
+	bool moved, sized;             // what of that the user chose
+};
+
 /* A guest that mulliond has told of. */
 struct guest {
 	struct server *server;
@@ -41,19 +54,15 @@ struct guest {
 	uint32_t number;
 	struct config_colour colour;
 	enum guest_state state;
-	bool dismissed; // its window was closed after it had failed
+	bool dismissed; // a window of it was closed after it had failed
 
-	struct guest_window *window;   // NULL while it has none
+	struct guest_head heads[GUEST_HEADS_MAX];
 	struct guest_client *client;   // its device's connection, NULL for none
-	struct guest_desktop *desktop; // what its device shows, NULL for nothing
 	uint64_t device;               // process of its device, 0 for none
 	bool shown;                    // mulliond holds that device to have a display
 	uint64_t presented;            // us, when a device was last given one
 	unsigned presents;             // in short order
 	struct wl_event_source *retry; // to give it one, NULL for none
-	uint64_t frames;               // that were shown
-	struct wlr_box place;          // of its last window
-	bool moved, sized;             // what of that the user chose
 	bool seen;                     // in the report being read
 };
 
@@ -64,7 +73,7 @@ void guest_report(struct server *server, const struct guest_report *report);
 void guest_reports_begin(struct server *server);
 void guest_reports_end(struct server *server);
 
-/* Also closes its window and its connection. */
+/* Also closes its windows and its connection. */
 void guest_destroy(struct guest *guest);
 
 /* Its device's connection has gone. */
@@ -73,15 +82,18 @@ void guest_client_gone(struct guest *guest);
 /* Its device could not be given a display. */
 void guest_present_refused(struct server *server, const char *name);
 
-/* Shows its state in its window. */
+/* Shows its state in its windows. */
 void guest_describe(struct guest *guest);
 
-/* Its close button: power-down, or the window of a failed one away. */
+/* A close button: power-down, or the windows of a failed one away. */
 void guest_close(struct guest *guest);
+
+/* head.desktop is new, or NULL where it has gone: shows it. */
+void guest_head_changed(struct guest_head *head);
 
 struct guest *guest_find(struct server *server, const char *name);
 
-/* NULL where there is no such guest or it has no window. */
+/* Its first head's; NULL where there is no such guest or it has no window. */
 struct window *guest_window_by_number(struct server *server, uint32_t number);
 
 #endif

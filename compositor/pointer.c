@@ -40,7 +40,7 @@ static struct target target_at(struct server *server, double lx, double ly) {
 	if (target.window == NULL || target.part != FRAME_CONTENT) {
 		return target;
 	}
-	if (target.window->guest != NULL) {
+	if (target.window->head != NULL) {
 		target.surface = guest_window_point(target.window, lx, ly, &target.x, &target.y,
 			&target.scale_x, &target.scale_y);
 	} else if (node != NULL && node->type == WLR_SCENE_NODE_BUFFER) {

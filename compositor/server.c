@@ -285,8 +285,10 @@ static void handle_changed(void *data) {
 	server->changed_idle = NULL;
 	struct guest *guest;
 	wl_list_for_each (guest, &server->guests, link) {
-		if (guest->window != NULL) {
-			guest_window_update_visibility(guest->window);
+		for (unsigned i = 0; i < GUEST_HEADS_MAX; i++) {
+			if (guest->heads[i].window != NULL) {
+				guest_window_update(guest->heads[i].window);
+			}
 		}
 	}
 	seat_refresh_pointer(server->seat);

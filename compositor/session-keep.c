@@ -20,6 +20,8 @@
 #define WRITE_DELAY (100 * USEC_PER_MSEC) // after a change, for those that follow it
 #define RECALL_TIME (3 * USEC_PER_SEC)    // for guests that mulliond does not name as running
 
+_Static_assert(SESSION_HEADS_MAX == GUEST_HEADS_MAX, "a window of each head");
+
 struct session_keep {
 	struct server *server;
 	char *path;                    // owned
@@ -28,9 +30,9 @@ struct session_keep {
 	sd_event_source *write, *late; // owned
 	// Until all windows of the earlier session are back, or some are given up:
 	bool recalling;
-	bool back[CONFIG_GUESTS_MAX]; // of state.windows
-	unsigned expected;            // open ones that are not
-	bool had_focus;               // one of them
+	bool back[SESSION_WINDOWS_MAX]; // of state.windows
+	unsigned expected;              // open ones that are not
+	bool had_focus;                 // one of them
 	bool told, forgotten;
 };
 
@@ -57,7 +59,7 @@ static void write_state(struct session_keep *keep) {
 /* The frontmost guest stands for a client that has the focus, and will be gone. */
 static bool has_focus(struct window *window, bool taken) {
 	struct window *focused = window->server->focused;
-	return focused == window || (focused != NULL && focused->guest == NULL && !taken);
+	return focused == window || (focused != NULL && focused->head == NULL && !taken);
 }
 
 static void describe_open(struct window *window, bool taken, struct session_window *ret) {
@@ -78,24 +80,30 @@ static void describe_open(struct window *window, bool taken, struct session_wind
 	}
 }
 
-static void describe_closed(const struct guest *guest, struct session_window *ret) {
+/* A window that is not shown now, where the user has put it; false where nobody did. */
+static bool describe_closed(const struct guest_head *head, struct session_window *ret) {
+	const struct window *window = head->window != NULL ? guest_window_base(head->window) : NULL;
+	const struct wlr_box *box = window != NULL ? &window->box : &head->place;
 	*ret = (struct session_window){
-		.x = guest->place.x,
-		.y = guest->place.y,
-		.width = guest->place.width,
-		.height = guest->place.height,
-		.moved = guest->moved,
-		.sized = guest->sized,
+		.x = box->x,
+		.y = box->y,
+		.width = box->width,
+		.height = box->height,
+		.moved = window != NULL ? window->moved : head->moved,
+		.sized = window != NULL ? window->sized : head->sized,
 	};
+	return (window == NULL || !window->mapped) && (ret->moved || ret->sized);
 }
 
-static void add(struct session_state *state, const struct guest *guest,
+static void add(struct session_state *state, const struct guest_head *head,
 	const struct session_window *described) {
-	size_t length = strlen(guest->name);
-	if (state->windows_len < CONFIG_GUESTS_MAX && length <= CONFIG_NAME_MAX) {
+	const char *name = head->guest->name;
+	size_t length = strlen(name);
+	if (state->windows_len < SESSION_WINDOWS_MAX && length <= CONFIG_NAME_MAX) {
 		struct session_window *window = &state->windows[state->windows_len++];
 		*window = *described;
-		memcpy(window->guest, guest->name, length);
+		memcpy(window->guest, name, length);
+		window->head = head->number;
 	}
 }
 
@@ -105,17 +113,18 @@ static void collect(struct server *server, struct session_state *state) {
 	state->windows_len = 0;
 	struct window *window;
 	wl_list_for_each (window, &server->windows, link) {
-		if (window->guest != NULL && window->placed) {
+		if (window->head != NULL && window->placed) {
 			describe_open(window, taken, &described);
 			taken = taken || described.focused;
-			add(state, window->guest, &described);
+			add(state, window->head, &described);
 		}
 	}
 	struct guest *guest;
 	wl_list_for_each (guest, &server->guests, link) {
-		if (guest->window == NULL && (guest->moved || guest->sized)) {
-			describe_closed(guest, &described);
-			add(state, guest, &described);
+		for (unsigned i = 0; i < GUEST_HEADS_MAX; i++) {
+			if (describe_closed(&guest->heads[i], &described)) {
+				add(state, &guest->heads[i], &described);
+			}
 		}
 	}
 }
@@ -230,30 +239,36 @@ pid_t session_keep_get_host(struct session_keep *keep) {
 	return pid != 0 && session_process_start(pid) == keep->state.host_start ? pid : 0;
 }
 
-/* The guest's place among the windows of the earlier session; windows_len for none. */
-static size_t rank(const struct session_keep *keep, const struct guest *guest) {
+static bool is_of(const struct session_window *window, const struct guest_head *head) {
+	return window->head == head->number && strcmp(window->guest, head->guest->name) == 0;
+}
+
+/* The head's place among the windows of the earlier session; windows_len for none. */
+static size_t rank(const struct session_keep *keep, const struct guest_head *head) {
 	size_t i = 0;
 	while (i < keep->state.windows_len &&
-		(guest == NULL || strcmp(keep->state.windows[i].guest, guest->name) != 0)) {
+		(head == NULL || !is_of(&keep->state.windows[i], head))) {
 		i++;
 	}
 	return i;
 }
 
 void session_keep_recall(struct session_keep *keep, struct guest *guest) {
-	size_t i = rank(keep, guest);
-	if (!keep->recalling || i == keep->state.windows_len) {
-		return;
+	for (size_t i = 0; keep->recalling && i < keep->state.windows_len; i++) {
+		const struct session_window *window = &keep->state.windows[i];
+		struct guest_head *head = &guest->heads[window->head];
+		if (is_of(window, head)) {
+			head->place = (struct wlr_box){
+				window->x, window->y, window->width, window->height};
+			head->moved = window->moved;
+			head->sized = window->sized;
+		}
 	}
-	const struct session_window *window = &keep->state.windows[i];
-	guest->place = (struct wlr_box){window->x, window->y, window->width, window->height};
-	guest->moved = window->moved;
-	guest->sized = window->sized;
 }
 
 const struct session_window *session_keep_expected(
-	const struct session_keep *keep, const struct guest *guest) {
-	size_t i = rank(keep, guest);
+	const struct session_keep *keep, const struct guest_head *head) {
+	size_t i = rank(keep, head);
 	bool expected = keep->recalling && i < keep->state.windows_len &&
 		keep->state.windows[i].open && !keep->back[i];
 	return expected ? &keep->state.windows[i] : NULL;
@@ -261,10 +276,10 @@ const struct session_window *session_keep_expected(
 
 /* Behind those that stood in front of it, and before all others. */
 static void restore_stack(struct session_keep *keep, struct window *window) {
-	size_t own = rank(keep, window->guest);
+	size_t own = rank(keep, window->head);
 	struct window *other;
 	wl_list_for_each (other, &keep->server->windows, link) {
-		if (other != window && rank(keep, other->guest) > own) {
+		if (other != window && rank(keep, other->head) > own) {
 			window_stack_before(window, other);
 			return;
 		}
@@ -282,7 +297,7 @@ static struct output *find_output(struct server *server, const char *name) {
 }
 
 void session_keep_restore(struct session_keep *keep, struct window *window) {
-	const struct session_window *was = session_keep_expected(keep, window->guest);
+	const struct session_window *was = session_keep_expected(keep, window->head);
 	if (was == NULL) {
 		return;
 	}
@@ -298,6 +313,10 @@ void session_keep_restore(struct session_keep *keep, struct window *window) {
 	}
 	if (was->focused) {
 		window_focus(window);
+	}
+	if (window->head->number > 0) {
+		// Not told of by mulliond, but shown by its device some time after that.
+		session_keep_reported(keep);
 	}
 }
 

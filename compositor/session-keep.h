@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 struct guest;
+struct guest_head;
 struct server;
 struct session_keep;
 struct session_window;
@@ -34,12 +35,12 @@ void session_keep_forget(struct session_keep *keep);
 void session_keep_set_host(struct session_keep *keep, pid_t pid);
 pid_t session_keep_get_host(struct session_keep *keep);
 
-/* Gives a new guest the place of its window. */
+/* Gives a new guest the places of its windows. */
 void session_keep_recall(struct session_keep *keep, struct guest *guest);
 
-/* A guest's window that is to come back exactly as it stood; NULL where there is none. */
+/* A head's window that is to come back exactly as it stood; NULL where there is none. */
 const struct session_window *session_keep_expected(
-	const struct session_keep *keep, const struct guest *guest);
+	const struct session_keep *keep, const struct guest_head *head);
 
 /* Its window is there: gives it its place in the stack, its full screen and its focus. */
 void session_keep_restore(struct session_keep *keep, struct window *window);

@@ -12,7 +12,7 @@
 
 #include "fd.h"
 
-#define VERSION 1
+#define VERSION 2
 
 static bool guest_name_valid(const char *name) {
 	size_t length = strlen(name);
@@ -53,6 +53,7 @@ static int parse_window(sd_json_variant *object, struct session_window *ret) {
 #define BOOLEAN(name) FIELD(#name, SD_JSON_VARIANT_BOOLEAN, sd_json_dispatch_stdbool, window.name)
 		FIELD("guest", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string, guest),
 		FIELD("output", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string, output),
+		FIELD("head", SD_JSON_VARIANT_UNSIGNED, sd_json_dispatch_uint32, window.head),
 		INTEGER(x),
 		INTEGER(y),
 		INTEGER(width),
@@ -75,7 +76,7 @@ static int parse_window(sd_json_variant *object, struct session_window *ret) {
 	struct session_window *window = &raw.window;
 	bool shown_ok = window->open || (!window->fullscreen && !window->focused);
 	if (!guest_name_valid(raw.guest) || !output_name_valid(raw.output) ||
-		!place_valid(window) || !shown_ok) {
+		window->head >= SESSION_HEADS_MAX || !place_valid(window) || !shown_ok) {
 		return -EBADMSG;
 	}
 	memcpy(window->guest, raw.guest, strlen(raw.guest));
@@ -90,8 +91,8 @@ static bool last_fits(const struct session_state *state) {
 	const struct session_window *window = &state->windows[last];
 	for (size_t i = 0; i < last; i++) {
 		const struct session_window *other = &state->windows[i];
-		if (strcmp(other->guest, window->guest) == 0 ||
-			(other->focused && window->focused) || (!other->open && window->open)) {
+		bool same = strcmp(other->guest, window->guest) == 0 && other->head == window->head;
+		if (same || (other->focused && window->focused) || (!other->open && window->open)) {
 			return false;
 		}
 	}
@@ -100,7 +101,7 @@ static bool last_fits(const struct session_state *state) {
 
 static int parse_windows(sd_json_variant *array, struct session_state *state) {
 	size_t n = sd_json_variant_elements(array);
-	if (n > CONFIG_GUESTS_MAX) {
+	if (n > SESSION_WINDOWS_MAX) {
 		return -EBADMSG;
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -171,6 +172,7 @@ int session_state_parse(const char *text, struct session_state *ret) {
 static int append_window(sd_json_variant **array, const struct session_window *window) {
 	return sd_json_variant_append_arraybo(array,
 		SD_JSON_BUILD_PAIR_STRING("guest", window->guest),
+		SD_JSON_BUILD_PAIR_UNSIGNED("head", window->head),
 		SD_JSON_BUILD_PAIR_STRING("output", window->output),
 		SD_JSON_BUILD_PAIR_INTEGER("x", window->x),
 		SD_JSON_BUILD_PAIR_INTEGER("y", window->y),

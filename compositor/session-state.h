@@ -10,20 +10,23 @@
 
 /*
  * What of a session outlives its compositor: how every guest's window stands, and the
- * mulliond that the session started. One file, written whole: a JSON object of version 1.
+ * mulliond that the session started. One file, written whole: a JSON object of version 2.
  * Only the session writes it, but it is read as if anybody had: what is not exactly as it
  * would have been written is damaged.
  */
 
 #define SESSION_STATE_FILE "session.state" // in program_runtime_dir()
-#define SESSION_STATE_SIZE_MAX (64 * 1024) // bytes of the file
-#define SESSION_OUTPUT_MAX 63              // bytes of an output's name
-#define SESSION_PLACE_MAX (1 << 20)        // pixels from the layout's origin, either way
-#define SESSION_WINDOW_MAX 16384           // pixels of a picture, either direction
+#define SESSION_WINDOWS_MAX 256 // of guests that have several heads each; more are forgotten
+#define SESSION_HEADS_MAX 16
+#define SESSION_STATE_SIZE_MAX (128 * 1024) // bytes of the file
+#define SESSION_OUTPUT_MAX 63               // bytes of an output's name
+#define SESSION_PLACE_MAX (1 << 20)         // pixels from the layout's origin, either way
+#define SESSION_WINDOW_MAX 16384            // pixels of a picture, either direction
 
-/* A guest's window. Coordinates are the layout's; sizes without border and title. */
+/* A window of a guest. Coordinates are the layout's; sizes without border and title. */
 struct session_window {
 	char guest[CONFIG_NAME_MAX + 1];
+	unsigned head;                       // of the guest, below SESSION_HEADS_MAX
 	char output[SESSION_OUTPUT_MAX + 1]; // where it stands; empty for none
 	int x, y, width, height;             // as a window, also while it is full screen
 	bool open;                           // false: only where the user had put it
@@ -36,7 +39,7 @@ struct session_state {
 	pid_t host;          // the mulliond that the session started, 0 for none
 	uint64_t host_start; // its start, as in field 22 of /proc/PID/stat
 	size_t windows_len;  // the open ones come first, the front one first of all
-	struct session_window windows[CONFIG_GUESTS_MAX];
+	struct session_window windows[SESSION_WINDOWS_MAX];
 };
 
 /* Returns 0, -EBADMSG where text is damaged, or -ENOMEM; *ret is whole, or as it was. */

@@ -156,6 +156,20 @@ void window_stack_before(struct window *window, struct window *other) {
 	server_changed(window->server);
 }
 
+void window_stack_behind(struct window *window, struct window *other) {
+	struct wl_list *next = other->link.next;
+	if (next == &window->server->windows) {
+		// Behind the last one it is the last.
+		wl_list_remove(&window->link);
+		wl_list_insert(&other->link, &window->link);
+		wlr_scene_node_lower_to_bottom(&window->tree->node);
+		server_changed(window->server);
+	} else if (next != &window->link) {
+		struct window *behind = wl_container_of(next, behind, link);
+		window_stack_before(window, behind);
+	}
+}
+
 static void unfocus(struct server *server) {
 	struct window *window = server->focused;
 	server->focused = NULL;
@@ -175,7 +189,7 @@ void window_focus(struct window *window) {
 	if (alone != NULL && alone != window) {
 		// A guest takes the screen over; an ordinary window is shown among windows.
 		window_set_fullscreen(alone, NULL);
-		if (window->guest != NULL) {
+		if (window->head != NULL) {
 			window_set_fullscreen(window, output);
 		}
 	}
@@ -288,7 +302,7 @@ static void settle(struct window *window) {
 		struct wlr_box b = {taken.x, taken.y, taken.width, taken.height}, both;
 		clear = clear && (other == window || !wlr_box_intersection(&both, &a, &b));
 	}
-	bool first = window->guest != NULL && window->guest->frames <= 1;
+	bool first = window->head != NULL && window->head->frames <= 1;
 	if (first || !inside || !clear) {
 		place(window);
 	}
@@ -385,8 +399,8 @@ void window_output_changed(struct server *server, struct output *output) {
 		if (window_output(window) != output || window->fullscreen == output) {
 			continue;
 		}
-		if (window->guest != NULL) {
-			guest_window_output_changed(window->guest->window);
+		if (window->head != NULL) {
+			guest_window_output_changed(window->head->window);
 		}
 		keep_reachable(window);
 		if (window->fullscreen == NULL) {

@@ -8,7 +8,7 @@
 
 #include "frame.h"
 
-struct guest;
+struct guest_head;
 struct output;
 struct server;
 struct window;
@@ -42,7 +42,7 @@ struct window {
 	struct wlr_box box;        // of the content as a window, layout coordinates
 	struct wlr_box shown;      // of the content as it is shown now
 	struct output *fullscreen; // where it is alone, or NULL
-	struct guest *guest;       // NULL for an ordinary client's
+	struct guest_head *head;   // NULL for an ordinary client's
 	bool mapped;
 	bool placed;           // has had a place once
 	bool moved, sized;     // by the user, or by a command
@@ -70,6 +70,9 @@ void window_surface_changed(struct window *window);
 
 /* Directly in front of another one, without any change of focus. Both are mapped. */
 void window_stack_before(struct window *window, struct window *other);
+
+/* Directly behind another one, likewise. */
+void window_stack_behind(struct window *window, struct window *other);
 
 /* The window behind all others comes to the front. */
 void window_focus_next(struct server *server);

@@ -27,13 +27,13 @@ static const struct command {
 	{"vram", "", 0, 0, command_vram, "the VRAM map"},
 	{"shutdown", "", 0, 0, command_shutdown, "stop all guests, then mulliond"},
 	{"windows", "", 0, 0, command_windows, "the guests' windows"},
-	{"screenshot", "[NAME] FILE.png", 1, 2, command_screenshot,
+	{"screenshot", "[WINDOW] FILE.png", 1, 2, command_screenshot,
 		"the session, or one guest's own picture"},
-	{"focus", "NAME", 1, 1, command_focus, "focus and raise a guest's window"},
-	{"fullscreen", "NAME|off", 1, 1, command_fullscreen,
+	{"focus", "WINDOW", 1, 1, command_focus, "focus and raise a guest's window"},
+	{"fullscreen", "WINDOW|off", 1, 1, command_fullscreen,
 		"one guest alone on the screen, or windows again"},
-	{"move", "NAME X Y", 3, 3, command_move, "put a window's picture there"},
-	{"resize", "NAME W H", 3, 3, command_resize, "show a guest's picture in this size"},
+	{"move", "WINDOW X Y", 3, 3, command_move, "put a window's picture there"},
+	{"resize", "WINDOW WxH", 2, 3, command_resize, "show a guest's picture in this size"},
 	{"leave", "", 0, 0, command_leave, "end the session"},
 };
 
@@ -48,6 +48,8 @@ static void print_help(FILE *out) {
 		fprintf(out, "  %-28s %s\n", synopsis, commands[i].help);
 	}
 	fputs("\n"
+	      "WINDOW is a guest's NAME, or NAME:2, NAME:3, ... for its further heads.\n"
+	      "\n"
 	      "  -j, --json                   print JSON\n"
 	      "  -h, --help                   print this\n"
 	      "  -V, --version                print the version\n"

@@ -121,7 +121,7 @@ static int serve_shutdown(sd_varlink *link, sd_json_variant *parameters,
 static int serve_windows(sd_varlink *link, sd_json_variant *parameters,
 	sd_varlink_method_flags_t flags, void *data) {
 	return reply_text(link,
-		"{\"windows\":[{\"guest\":\"work\",\"x\":-20,\"y\":40,\"width\":1024,\"height\":768,"
+		"{\"windows\":[{\"guest\":\"work\",\"head\":2,\"x\":-20,\"y\":40,\"width\":1024,\"height\":768,"
 		"\"modeWidth\":0,\"modeHeight\":0,\"stack\":0,\"focused\":true,\"fullscreen\":false,\"frames\":9}]}");
 }
 
@@ -343,8 +343,8 @@ static void traps_are_counted(void **state) {
 
 static void windows_are_listed(void **state) {
 	expect("windows", 0,
-		"GUEST    X   Y  SIZE      MODE  STACK  FOCUSED  FULL SCREEN  FRAMES\n"
-		"work   -20  40  1024x768  -         0  yes      no                9\n");
+		"GUEST  HEAD    X   Y  SIZE      MODE  STACK  FOCUSED  FULL SCREEN  FRAMES\n"
+		"work      2  -20  40  1024x768  -         0  yes      no                9\n");
 }
 
 static void arguments_arrive_at_the_compositor(void **state) {
@@ -352,8 +352,13 @@ static void arguments_arrive_at_the_compositor(void **state) {
 	expect("fullscreen work", 1, "mullionctl: {\"name\":\"work\"}\n");
 	expect("fullscreen off", 1, "mullionctl: {}\n");
 	expect("move work -5 20", 1, "mullionctl: {\"name\":\"work\",\"x\":-5,\"y\":20}\n");
+	expect("resize work 640x480", 1,
+		"mullionctl: {\"name\":\"work\",\"width\":640,\"height\":480}\n");
 	expect("resize work 640 480", 1,
 		"mullionctl: {\"name\":\"work\",\"width\":640,\"height\":480}\n");
+	expect("focus work:16", 1, "mullionctl: {\"name\":\"work\",\"head\":16}\n");
+	expect("resize work:2 640x480", 1,
+		"mullionctl: {\"name\":\"work\",\"head\":2,\"width\":640,\"height\":480}\n");
 }
 
 static void wrong_command_lines_have_status_2(void **state) {
@@ -365,6 +370,11 @@ static void wrong_command_lines_have_status_2(void **state) {
 	expect("list work", 2, "mullionctl: usage: mullionctl list\n");
 	expect("move work 1 2x", 2, "mullionctl: '2x' is no number from -65536 to 65536\n");
 	expect("move work 1 ''", 2, "mullionctl: '' is no number from -65536 to 65536\n");
+	expect("focus work:17", 2, "mullionctl: '17' is no number from 1 to 16\n");
+	expect("focus work:", 2, "mullionctl: '' is no number from 1 to 16\n");
+	expect("resize work 640", 2, "mullionctl: '640' is no size such as 1024x768\n");
+	expect("resize work 640x", 2, "mullionctl: '' is no number from 1 to 65536\n");
+	expect("resize work 640x480x1", 2, "mullionctl: '480x1' is no number from 1 to 65536\n");
 	expect("resize work 0 5", 2, "mullionctl: '0' is no number from 1 to 65536\n");
 	expect("resize work 99999999999999999999 5", 2,
 		"mullionctl: '99999999999999999999' is no number from 1 to 65536\n");

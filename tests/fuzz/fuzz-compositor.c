@@ -294,10 +294,10 @@ static void step(struct device *device, struct fuzz_input *input) {
 		break;
 	case 7: { // the user makes the window another size
 		struct guest *guest = guest_find(&server, "hostile");
-		if (guest != NULL && guest->window != NULL) {
+		if (guest != NULL && guest->heads[0].window != NULL) {
 			uint8_t width = fuzz_u8(input), height = fuzz_u8(input);
-			window_content_resized(
-				guest_window_base(guest->window), 1 + width * 2, 1 + height * 2);
+			window_content_resized(guest_window_base(guest->heads[0].window),
+				1 + width * 2, 1 + height * 2);
 		}
 		run();
 		break;
@@ -318,7 +318,7 @@ static void connect_device(struct device *device) {
 
 static void check_after(unsigned descriptors) {
 	struct guest *good = guest_find(&server, "good");
-	FUZZ_CHECK(good != NULL && good->window != NULL);
+	FUZZ_CHECK(good != NULL && good->heads[0].window != NULL);
 	FUZZ_CHECK(guest_find(&server, "hostile") == NULL);
 	FUZZ_CHECK(wl_list_length(&server.windows) == 1);
 	FUZZ_CHECK(open_descriptors() <= descriptors);
@@ -336,7 +336,7 @@ static void one_device(const uint8_t *data, size_t size) {
 	fd_close(device.fd);
 	run();
 	struct guest *guest = guest_find(&server, "hostile");
-	FUZZ_CHECK(guest != NULL && guest->client == NULL && guest->desktop == NULL);
+	FUZZ_CHECK(guest != NULL && guest->client == NULL && guest->heads[0].desktop == NULL);
 	report_guests(false);
 	show_frame();
 }

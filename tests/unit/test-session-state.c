@@ -13,10 +13,10 @@
 
 #include "../tree.h"
 
-#define WINDOW                                                                                     \
-	"{\"guest\":\"a\",\"output\":\"DP-1\",\"x\":1,\"y\":2,\"width\":640,\"height\":480,"       \
+#define WINDOW                                                                                          \
+	"{\"guest\":\"a\",\"head\":0,\"output\":\"DP-1\",\"x\":1,\"y\":2,\"width\":640,\"height\":480," \
 	"\"open\":true,\"moved\":false,\"sized\":false,\"fullscreen\":false,\"focused\":false}"
-#define HEAD "{\"version\":1,\"locked\":false,\"mulliond\":0,\"mulliondStart\":0,\"windows\":["
+#define HEAD "{\"version\":2,\"locked\":false,\"mulliond\":0,\"mulliondStart\":0,\"windows\":["
 #define TAIL "]}"
 
 static struct session_window window(const char *guest, const char *output, int x, bool open) {
@@ -34,7 +34,9 @@ static struct session_state example(void) {
 	state.windows[1] = window("play_2.x", "", -SESSION_PLACE_MAX, true);
 	state.windows[1].sized = true;
 	state.windows[2] = window("0", "DP-2", 7, false);
-	state.windows_len = 3;
+	state.windows[3] = window("0", "DP-2", 8, false);
+	state.windows[3].head = SESSION_HEADS_MAX - 1;
+	state.windows_len = 4;
 	return state;
 }
 
@@ -47,6 +49,7 @@ static void assert_same(const struct session_state *a, const struct session_stat
 		const struct session_window *c = &a->windows[i], *d = &b->windows[i];
 		assert_string_equal(c->guest, d->guest);
 		assert_string_equal(c->output, d->output);
+		assert_int_equal(c->head, d->head);
 		const int places[][2] = {{c->x, d->x}, {c->y, d->y}, {c->width, d->width},
 			{c->height, d->height}, {c->open, d->open}, {c->moved, d->moved},
 			{c->sized, d->sized}, {c->fullscreen, d->fullscreen},
@@ -101,8 +104,8 @@ static void a_session_without_guests_is_parsed(void **state) {
 }
 
 static void the_most_windows_fit_into_a_file(void **state) {
-	struct session_state before = {.windows_len = CONFIG_GUESTS_MAX}, after;
-	for (size_t i = 0; i < CONFIG_GUESTS_MAX; i++) {
+	struct session_state before = {.windows_len = SESSION_WINDOWS_MAX}, after;
+	for (size_t i = 0; i < SESSION_WINDOWS_MAX; i++) {
 		struct session_window *window = &before.windows[i];
 		*window = (struct session_window){.x = -SESSION_PLACE_MAX,
 			.y = -SESSION_PLACE_MAX,
@@ -171,16 +174,16 @@ static void every_cut_of_a_file_is_damaged(void **state) {
 
 static void damaged_text_is_refused(void **state) {
 	static const char *const damaged[] = {
-		"", "null", "[]", "{}", "{\"version\":1}",
-		"{\"version\":2,\"locked\":false,\"mulliond\":0,\"mulliondStart\":0,\"windows\":[]}",
-		"{\"version\":1,\"locked\":0,\"mulliond\":0,\"mulliondStart\":0,\"windows\":[]}",
-		"{\"version\":1,\"locked\":false,\"mulliond\":-1,\"mulliondStart\":0,\"windows\":[]}",
-		"{\"version\":1,\"locked\":false,\"mulliond\":0,\"mulliondStart\":9,\"windows\":[]}",
-		"{\"version\":1,\"locked\":false,\"mulliond\":4294967296,\"mulliondStart\":9,"
+		"", "null", "[]", "{}", "{\"version\":2}",
+		"{\"version\":3,\"locked\":false,\"mulliond\":0,\"mulliondStart\":0,\"windows\":[]}",
+		"{\"version\":2,\"locked\":0,\"mulliond\":0,\"mulliondStart\":0,\"windows\":[]}",
+		"{\"version\":2,\"locked\":false,\"mulliond\":-1,\"mulliondStart\":0,\"windows\":[]}",
+		"{\"version\":2,\"locked\":false,\"mulliond\":0,\"mulliondStart\":9,\"windows\":[]}",
+		"{\"version\":2,\"locked\":false,\"mulliond\":4294967296,\"mulliondStart\":9,"
 		"\"windows\":[]}",
-		"{\"version\":1,\"locked\":false,\"mulliond\":0,\"mulliondStart\":-1,\"windows\":[]}",
-		"{\"version\":1,\"locked\":false,\"mulliond\":0,\"mulliondStart\":0,\"windows\":{}}",
-		"{\"version\":1,\"locked\":false,\"mulliond\":0,\"mulliondStart\":0,\"windows\":[],"
+		"{\"version\":2,\"locked\":false,\"mulliond\":0,\"mulliondStart\":-1,\"windows\":[]}",
+		"{\"version\":2,\"locked\":false,\"mulliond\":0,\"mulliondStart\":0,\"windows\":{}}",
+		"{\"version\":2,\"locked\":false,\"mulliond\":0,\"mulliondStart\":0,\"windows\":[],"
 		"\"more\":1}",
 		HEAD "null" TAIL, HEAD "{}" TAIL, HEAD WINDOW TAIL " more",
 		HEAD WINDOW "," WINDOW TAIL, // the same guest twice
@@ -222,6 +225,9 @@ static void every_field_has_its_bounds(void **state) {
 		{"output", "\"\"", true},
 		{"output", "\"a b\"", false},
 		{"output", "\"\\u0007\"", false},
+		{"head", "15", true},
+		{"head", "16", false},
+		{"head", "-1", false},
 		{"x", "-1048576", true},
 		{"x", "-1048577", false},
 		{"x", "1048577", false},
@@ -272,23 +278,28 @@ static void windows_that_exclude_each_other_are_refused(void **state) {
 	assert_int_equal(session_state_format(&before, &text), 0);
 	assert_int_equal(session_state_parse(text, &after), -EBADMSG);
 	free(text);
+	before = example();
+	before.windows[3].head = before.windows[2].head; // of the same guest
+	assert_int_equal(session_state_format(&before, &text), 0);
+	assert_int_equal(session_state_parse(text, &after), -EBADMSG);
+	free(text);
 }
 
-static void more_windows_than_guests_are_refused(void **state) {
-	char *text = calloc(1, 64 * 1024);
+static void too_many_windows_are_refused(void **state) {
+	char *text = calloc(1, SESSION_STATE_SIZE_MAX);
 	assert_non_null(text);
-	for (int n = CONFIG_GUESTS_MAX; n <= CONFIG_GUESTS_MAX + 1; n++) {
-		size_t at = (size_t)snprintf(text, 64 * 1024, HEAD);
+	for (int n = SESSION_WINDOWS_MAX; n <= SESSION_WINDOWS_MAX + 1; n++) {
+		size_t at = (size_t)snprintf(text, SESSION_STATE_SIZE_MAX, HEAD);
 		static const char start[] = "{\"guest\":\"a";
 		const char *rest = &WINDOW[sizeof(start) - 1];
 		for (int i = 0; i < n; i++) {
-			at += (size_t)snprintf(text + at, 64 * 1024 - at, "%s%s%d%s",
+			at += (size_t)snprintf(text + at, SESSION_STATE_SIZE_MAX - at, "%s%s%d%s",
 				i > 0 ? "," : "", start, i, rest);
 		}
-		snprintf(text + at, 64 * 1024 - at, TAIL);
+		snprintf(text + at, SESSION_STATE_SIZE_MAX - at, TAIL);
 		struct session_state after;
 		assert_int_equal(
-			session_state_parse(text, &after), n <= CONFIG_GUESTS_MAX ? 0 : -EBADMSG);
+			session_state_parse(text, &after), n <= SESSION_WINDOWS_MAX ? 0 : -EBADMSG);
 	}
 	free(text);
 }
@@ -339,7 +350,7 @@ int main(void) {
 		cmocka_unit_test(damaged_text_is_refused),
 		cmocka_unit_test(every_field_has_its_bounds),
 		cmocka_unit_test(windows_that_exclude_each_other_are_refused),
-		cmocka_unit_test(more_windows_than_guests_are_refused),
+		cmocka_unit_test(too_many_windows_are_refused),
 		cmocka_unit_test_setup_teardown(
 			no_file_but_a_small_plain_one_is_read, setup, teardown),
 		cmocka_unit_test(a_process_is_known_by_its_start),

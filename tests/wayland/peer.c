@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -54,9 +55,43 @@ void peer_make_desktop(struct peer *peer) {
 	peer->desktop = mullion_guest_v1_get_desktop(peer->guest, peer->surface, 0);
 }
 
+static void handle_configure(void *data, struct mullion_desktop_v1 *desktop, uint32_t width,
+	uint32_t height, uint32_t refresh, uint32_t scale) {
+	struct peer_head *head = data;
+	head->width = width;
+	head->height = height;
+	head->refresh = refresh;
+	head->scale = scale;
+	head->configures++;
+}
+
+static void handle_visibility(void *data, struct mullion_desktop_v1 *desktop, uint32_t state) {
+	struct peer_head *head = data;
+	head->visibility = state;
+}
+
+static const struct mullion_desktop_v1_listener desktop_listener = {
+	.configure = handle_configure,
+	.visibility = handle_visibility,
+};
+
+struct peer_head *peer_make_head(struct peer *peer, uint32_t number) {
+	struct peer_head *head = &peer->heads[number];
+	*head = (struct peer_head){.surface = wl_compositor_create_surface(peer->compositor)};
+	head->desktop = mullion_guest_v1_get_desktop(peer->guest, head->surface, number);
+	mullion_desktop_v1_add_listener(head->desktop, &desktop_listener, head);
+	return head;
+}
+
 void peer_finish(struct peer *peer) {
 	if (peer->display == NULL) {
 		return;
+	}
+	for (size_t i = 0; i < PEER_HEADS; i++) {
+		if (peer->heads[i].desktop != NULL) {
+			mullion_desktop_v1_destroy(peer->heads[i].desktop);
+			wl_surface_destroy(peer->heads[i].surface);
+		}
 	}
 	if (peer->desktop != NULL) {
 		mullion_desktop_v1_destroy(peer->desktop);
@@ -145,17 +180,28 @@ struct wl_buffer *peer_buffer(struct peer *peer, int fd, int32_t pool_size, int3
 	return buffer;
 }
 
-struct wl_buffer *peer_show(struct peer *peer, int32_t width, int32_t height) {
+struct wl_buffer *peer_fill(struct peer *peer, struct wl_surface *surface, int32_t width,
+	int32_t height, uint32_t format, uint32_t colour) {
 	int32_t size = width * height * 4;
 	int fd = memfd_create_sealed("frame", (uint64_t)size);
-	if (fd < 0) {
+	uint32_t *pixels =
+		fd < 0 ? MAP_FAILED : mmap(NULL, (size_t)size, PROT_WRITE, MAP_SHARED, fd, 0);
+	if (pixels == MAP_FAILED) {
+		close(fd);
 		return NULL;
 	}
-	struct wl_buffer *buffer =
-		peer_buffer(peer, fd, size, 0, width, height, width * 4, WL_SHM_FORMAT_XRGB8888);
-	wl_surface_attach(peer->surface, buffer, 0, 0);
-	wl_surface_damage_buffer(peer->surface, 0, 0, width, height);
-	wl_surface_commit(peer->surface);
+	for (int32_t i = 0; i < width * height; i++) {
+		pixels[i] = colour;
+	}
+	munmap(pixels, (size_t)size);
+	struct wl_buffer *buffer = peer_buffer(peer, fd, size, 0, width, height, width * 4, format);
+	wl_surface_attach(surface, buffer, 0, 0);
+	wl_surface_damage_buffer(surface, 0, 0, width, height);
+	wl_surface_commit(surface);
 	close(fd);
 	return buffer;
+}
+
+struct wl_buffer *peer_show(struct peer *peer, int32_t width, int32_t height) {
+	return peer_fill(peer, peer->surface, width, height, WL_SHM_FORMAT_XRGB8888, 0);
 }

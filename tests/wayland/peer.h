@@ -12,6 +12,17 @@
  * A Wayland client that stands where a guest's device stands, for doing what a device
  * that its guest has taken over might do. Nothing here checks anything for it.
  */
+#define PEER_HEADS 16
+
+/* A head that it shows. */
+struct peer_head {
+	struct wl_surface *surface;
+	struct mullion_desktop_v1 *desktop;
+	uint32_t width, height, refresh, scale; // as configured last
+	unsigned configures;
+	uint32_t visibility; // enum mullion_desktop_v1_visibility
+};
+
 struct peer {
 	struct wl_display *display; // owned
 	struct wl_registry *registry;
@@ -24,6 +35,7 @@ struct peer {
 	unsigned globals;
 	bool xdg_shell, screencopy, data_device; // globals that no guest should see
 	unsigned frames;                         // frame callbacks that came
+	struct peer_head heads[PEER_HEADS];
 };
 
 /* Takes fd. Binds what there is. False where the connection fails. */
@@ -31,6 +43,9 @@ bool peer_connect(struct peer *peer, int fd);
 
 /* Makes the surface a desktop. */
 void peer_make_desktop(struct peer *peer);
+
+/* Makes a surface the desktop of a head, which peer.heads has then. */
+struct peer_head *peer_make_head(struct peer *peer, uint32_t head);
 
 /* Safe on a zeroed one. */
 void peer_finish(struct peer *peer);
@@ -48,5 +63,9 @@ struct wl_buffer *peer_buffer(struct peer *peer, int fd, int32_t pool_size, int3
 
 /* A black frame in sealed memory, attached, damaged and committed. */
 struct wl_buffer *peer_show(struct peer *peer, int32_t width, int32_t height);
+
+/* The same on any surface, of one colour. */
+struct wl_buffer *peer_fill(struct peer *peer, struct wl_surface *surface, int32_t width,
+	int32_t height, uint32_t format, uint32_t colour);
 
 #endif

@@ -331,13 +331,19 @@ int64_t session_window(struct session *session, const char *guest, const char *k
 	if (session_call(session, "Windows", NULL, NULL, &reply) < 0) {
 		return -1;
 	}
+	const char *colon = strchr(guest, ':');
+	size_t length = colon != NULL ? (size_t)(colon - guest) : strlen(guest);
+	uint64_t head = colon != NULL ? strtoull(colon + 1, NULL, 10) : 1;
 	sd_json_variant *windows = sd_json_variant_by_key(reply, "windows");
 	for (size_t i = 0; i < sd_json_variant_elements(windows); i++) {
 		sd_json_variant *window = sd_json_variant_by_index(windows, i);
 		sd_json_variant *name = sd_json_variant_by_key(window, "guest");
 		sd_json_variant *number = sd_json_variant_by_key(window, key);
 		if (sd_json_variant_is_string(name) &&
-			strcmp(sd_json_variant_string(name), guest) == 0 && number != NULL) {
+			strlen(sd_json_variant_string(name)) == length &&
+			strncmp(sd_json_variant_string(name), guest, length) == 0 &&
+			sd_json_variant_unsigned(sd_json_variant_by_key(window, "head")) == head &&
+			number != NULL) {
 			value = sd_json_variant_is_boolean(number)
 				? sd_json_variant_boolean(number)
 				: sd_json_variant_integer(number);
@@ -345,6 +351,18 @@ int64_t session_window(struct session *session, const char *guest, const char *k
 	}
 	sd_json_variant_unref(reply);
 	return value;
+}
+
+int session_call_json(struct session *session, const char *method, const char *parameters) {
+	char full[80];
+	const char *refusal = NULL;
+	sd_json_variant *object = NULL, *reply = NULL;
+	snprintf(full, sizeof(full), DESKTOP_INTERFACE ".%s", method);
+	int error = sd_json_parse(parameters, 0, &object, NULL, NULL);
+	error = error < 0 ? error
+			  : sd_varlink_call(session->desktop, full, object, &reply, &refusal);
+	sd_json_variant_unref(object);
+	return error < 0 ? error : refusal != NULL ? -EREMOTEIO : 0;
 }
 
 int session_call_host(struct session *session, const char *method, const char *key,

@@ -64,8 +64,11 @@ int session_call(struct session *session, const char *method, const char *key, c
 	sd_json_variant **ret);
 
 /* One number of a guest's window, as io.mullion.Desktop.Windows tells it; -1 where there is
- * no such window. */
+ * no such window. guest is NAME or, for further heads, NAME:HEAD from 2 on. */
 int64_t session_window(struct session *session, const char *guest, const char *key);
+
+/* Calls a method of io.mullion.Desktop with parameters in JSON. */
+int session_call_json(struct session *session, const char *method, const char *parameters);
 
 /* Calls a method of the real mulliond's io.mullion.Host. */
 int session_call_host(struct session *session, const char *method, const char *key,
