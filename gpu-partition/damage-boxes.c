@@ -53,3 +53,38 @@ void damage_boxes_add_all(struct damage_boxes *boxes, const struct damage_boxes 
 		damage_boxes_add(boxes, more->box[i]);
 	}
 }
+
+static struct damage_box box_between(uint32_t x, uint32_t y, uint32_t x_end, uint32_t y_end) {
+	return (struct damage_box){x, y, x_end - x, y_end - y};
+}
+
+/* What of box lies above, below and beside inside, which lies in it. */
+static void add_rest(
+	struct damage_boxes *boxes, const struct damage_box *box, const struct damage_box *inside) {
+	uint32_t x_end = box->x + box->width, y_end = box->y + box->height;
+	uint32_t inside_x = inside->x + inside->width, inside_y = inside->y + inside->height;
+	damage_boxes_add(boxes, box_between(box->x, box->y, x_end, inside->y));
+	damage_boxes_add(boxes, box_between(box->x, inside->y, inside->x, inside_y));
+	damage_boxes_add(boxes, box_between(inside_x, inside->y, x_end, inside_y));
+	damage_boxes_add(boxes, box_between(box->x, inside_y, x_end, y_end));
+}
+
+void damage_boxes_take(
+	struct damage_boxes *boxes, const struct damage_box *rect, struct damage_boxes *ret) {
+	*ret = (struct damage_boxes){0};
+	struct damage_boxes rest = {0};
+	for (size_t i = 0; i < boxes->len; i++) {
+		const struct damage_box *box = &boxes->box[i];
+		uint32_t x = max_u32(box->x, rect->x), y = max_u32(box->y, rect->y);
+		uint32_t x_end = min_u32(box->x + box->width, rect->x + rect->width);
+		uint32_t y_end = min_u32(box->y + box->height, rect->y + rect->height);
+		if (x >= x_end || y >= y_end) {
+			damage_boxes_add(&rest, *box);
+			continue;
+		}
+		struct damage_box inside = box_between(x, y, x_end, y_end);
+		damage_boxes_add(ret, inside);
+		add_rest(&rest, box, &inside);
+	}
+	*boxes = rest;
+}

@@ -21,6 +21,10 @@ struct damage_boxes {
 
 void damage_boxes_add(struct damage_boxes *boxes, struct damage_box box);
 
+/* Moves what lies in rect from boxes to *ret, which begins empty. */
+void damage_boxes_take(
+	struct damage_boxes *boxes, const struct damage_box *rect, struct damage_boxes *ret);
+
 void damage_boxes_add_all(struct damage_boxes *boxes, const struct damage_boxes *more);
 
 #endif

@@ -7,7 +7,7 @@
 #include "damage-boxes.h"
 #include "device-state.h"
 #include "gpu-command.h"
-#include "heap.h"
+#include "guest-memory.h"
 #include "scanout.h"
 #include "slice.h"
 
@@ -21,38 +21,40 @@
  * VIRTIO_GPU_RESP_ERR_*; after an error nothing has changed.
  */
 
-/* How the pages of guest memory are reached: a pointer to the first *length bytes at address
- * (fewer than asked where a map ends), or NULL for a gap. */
-struct guest_memory {
-	const void *(*resolve)(void *data, uint64_t address, uint64_t *length);
-	void *data;
-};
-
 struct resources;
 
 /*
  * On the records of file, of which those with the epoch of state (the working copy) are in
- * force; an uncommitted command of an earlier process is undone. Returns 0 or -ENOMEM.
+ * force; those that make no sense are dropped. An uncommitted command of an earlier process is
+ * undone: so this comes before this process's first commit. What the earlier one had noted is
+ * not known any more: of each all is noted. slice is borrowed. Returns 0 or -ENOMEM.
  */
 int resources_create(struct resources **ret, struct device_state_file *file,
 	struct device_state *state, const struct slice *slice);
 /* Accepts NULL. The records stay. */
 void resources_destroy(struct resources *resources);
 
-/* None is left. */
+/* None is left, as of the next commit: state gets a new epoch. */
 void resources_clear(struct resources *resources);
 
+/* A picture that is all zeroes. */
 uint32_t resources_create_2d(
 	struct resources *resources, uint32_t id, uint32_t format, uint32_t width, uint32_t height);
+/*
+ * The next resource may get its memory: the caller turns off every scanout that shows it, in
+ * the same commit, and forgets a struct scanout of it.
+ */
 uint32_t resources_unref(struct resources *resources, uint32_t id);
 
 /*
  * Makes room for the entries of a backing, into which the caller copies them as they came
- * before it calls resources_attach(), which checks them there.
+ * before it calls resources_attach(), which checks them there; a room that is not attached is
+ * taken back by the next one. A resource that has a backing must be detached first.
  */
 uint32_t resources_reserve(struct resources *resources, uint32_t id, uint32_t entries,
 	struct virtio_gpu_mem_entry **ret_untrusted);
 uint32_t resources_attach(struct resources *resources, uint32_t id);
+/* The picture stays, and may go on being scanned out. */
 uint32_t resources_detach(struct resources *resources, uint32_t id);
 
 /*
@@ -72,14 +74,14 @@ uint32_t resources_flush(struct resources *resources, uint32_t id, const struct 
  * shows something else there. Of a new resource everything is noted. No such resource: nothing
  * happens.
  */
-void resources_note(
-	struct resources *resources, uint32_t id, const struct damage_boxes *boxes);
+void resources_note(struct resources *resources, uint32_t id, const struct damage_boxes *boxes);
 
-/* The scanout that shows rect of a resource. */
+/* The scanout that shows rect of a resource; its changes are told (flushed is set). */
 uint32_t resources_scanout(
 	struct resources *resources, uint32_t id, const struct gpu_rect *rect, struct scanout *ret);
 
-/* Copies a cursor of 64x64 pixels, ARGB8888 as in memory; other sizes are refused. */
+/* Copies a cursor of 64x64 pixels as little-endian ARGB8888, whatever the resource's format;
+ * other sizes are refused. */
 #define RESOURCES_CURSOR_SIZE 64
 uint32_t resources_cursor(struct resources *resources, uint32_t id,
 	uint32_t ret[RESOURCES_CURSOR_SIZE * RESOURCES_CURSOR_SIZE]);
