@@ -40,7 +40,7 @@ static void print_list(sd_json_variant *reply) {
 	table_finish(&table);
 }
 
-static void print_pid(
+static void print_number(
 	struct table *table, const char *label, sd_json_variant *guest, const char *key) {
 	if (json_has(guest, key)) {
 		table_add(table, label);
@@ -80,6 +80,19 @@ static void print_restarts(struct table *table, sd_json_variant *guest) {
 	}
 }
 
+/* Where the guest's pictures lie, if its GPU has such a place. */
+static void print_heap(struct table *table, sd_json_variant *guest) {
+	if (!json_has(guest, "heapSize")) {
+		return;
+	}
+	char size[24], used[24];
+	config_format_size(json_number(guest, "heapSize"), size, sizeof(size));
+	config_format_size(json_number(guest, "heapUsed"), used, sizeof(used));
+	table_add(table, "VRAM heap:");
+	table_addf(table, "%s of %s, by %" PRIu64 " resources", used, size,
+		json_number(guest, "resources"));
+}
+
 static void print_status(sd_json_variant *reply) {
 	sd_json_variant *guest = NULL;
 	struct table table = {.columns = 2};
@@ -88,19 +101,20 @@ static void print_status(sd_json_variant *reply) {
 	}
 	print_text(&table, "Name:", json_text(guest, "name"));
 	print_text(&table, "Title:", json_text(guest, "title"));
-	print_pid(&table, "Number:", guest, "number");
+	print_number(&table, "Number:", guest, "number");
 	print_text(&table, "Colour:", json_text(guest, "colour"));
 	print_text(&table, "State:", json_text(guest, "state"));
 	print_text(&table, "Reason:", json_text(guest, "reason"));
 	print_text(&table, "VMM:", json_text(guest, "vmm"));
-	print_pid(&table, "VMM's process:", guest, "vmmPid");
+	print_number(&table, "VMM's process:", guest, "vmmPid");
 	print_text(&table, "Accelerator:", json_text(guest, "accel"));
 	if (json_has(guest, "memory")) {
 		table_add(&table, "Memory:");
 		table_add_size(&table, json_number(guest, "memory"));
 	}
 	print_text(&table, "GPU:", json_text(guest, "personality"));
-	print_pid(&table, "GPU's process:", guest, "devicePid");
+	print_number(&table, "GPU's heads:", guest, "heads");
+	print_number(&table, "GPU's process:", guest, "devicePid");
 	print_restarts(&table, guest);
 	print_text(&table, "GPU's socket:", json_text(guest, "socket"));
 	print_text(&table, "VMM connected:", json_bool(guest, "connected") ? "yes" : "no");
@@ -111,6 +125,7 @@ static void print_status(sd_json_variant *reply) {
 		table_add(&table, "VRAM size:");
 		table_add_size(&table, json_number(guest, "sliceLimit"));
 	}
+	print_heap(&table, guest);
 	print_text(&table, "Shown:", json_bool(guest, "shown") ? "yes" : "no");
 	print_text(&table, "Sandbox:", json_bool(guest, "sandbox") ? "on" : "OFF");
 	print_layers(&table, "GPU's layers:", guest, "gpu: ");
@@ -170,22 +185,6 @@ static void print_table(sd_json_variant *reply) {
 	}
 	table_print(&table);
 	table_finish(&table);
-}
-
-static void print_traps(sd_json_variant *reply) {
-	struct table table;
-	table_init(&table, "TRAP|KIND|>COUNT");
-	for (size_t i = 0; i < json_length(reply, "traps"); i++) {
-		sd_json_variant *trap = json_item(reply, "traps", i);
-		table_add(&table, json_text(trap, "trap"));
-		table_add(&table, json_bool(trap, "privileged") ? "privileged" : "plain");
-		table_addf(&table, "%" PRIu64, json_number(trap, "count"));
-	}
-	table_print(&table);
-	table_finish(&table);
-	printf("\nlooks %" PRIu64 ", commits %" PRIu64 ", resets %" PRIu64 "\n",
-		json_number(reply, "looks"), json_number(reply, "commits"),
-		json_number(reply, "resets"));
 }
 
 static int compare_bases(const void *a, const void *b) {
@@ -258,10 +257,6 @@ int command_kill(const struct invocation *invocation) {
 
 int command_table(const struct invocation *invocation) {
 	return call_and_print(invocation, HOST_INTERFACE, "Table", NULL, print_table);
-}
-
-int command_traps(const struct invocation *invocation) {
-	return call_with_name(invocation, "Traps", print_traps);
 }
 
 int command_vram(const struct invocation *invocation) {

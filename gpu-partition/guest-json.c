@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "clock.h"
 #include "sandbox.h"
 #include "table.h"
 
@@ -68,6 +69,21 @@ static int layers_to_json(const struct guest *guest, sd_json_variant **ret) {
 	return 0;
 }
 
+/* Adds what the guest's pictures take, where there is a heap. */
+static int add_heap(const struct guest *guest, sd_json_variant **object) {
+	const struct gpu *gpu = &guest->gpu;
+	struct device_state_view untrusted;
+	if (gpu->limit == 0 || gpu->device.setup.personality == LINK_PERSONALITY_BOCHS ||
+		!gpu_read_state(gpu, &untrusted)) {
+		return 0;
+	}
+	const struct device_state_gpu *untrusted_gpu = &untrusted.state.gpu;
+	return sd_json_variant_merge_objectbo(object,
+		SD_JSON_BUILD_PAIR_UNSIGNED("heapSize", gpu->limit - gpu->aperture),
+		SD_JSON_BUILD_PAIR_UNSIGNED("heapUsed", clamp(untrusted_gpu->heap_used)),
+		SD_JSON_BUILD_PAIR_UNSIGNED("resources", untrusted_gpu->resources));
+}
+
 int guest_status_to_json(const struct guest *guest, sd_json_variant **ret) {
 	sd_json_variant *layers = NULL;
 	int error = layers_to_json(guest, &layers);
@@ -76,6 +92,9 @@ int guest_status_to_json(const struct guest *guest, sd_json_variant **ret) {
 	}
 	if (error >= 0) {
 		error = sd_json_variant_set_field(ret, "layers", layers);
+	}
+	if (error >= 0) {
+		error = add_heap(guest, ret);
 	}
 	sd_json_variant_unref(layers);
 	return error;
@@ -245,6 +264,7 @@ int guest_traps_to_json(const struct guest *guest, sd_json_variant **ret) {
 	}
 	if (error >= 0) {
 		error = sd_json_buildo(ret, SD_JSON_BUILD_PAIR_VARIANT("traps", traps),
+			SD_JSON_BUILD_PAIR_UNSIGNED("time", clock_usec()),
 			SD_JSON_BUILD_PAIR_UNSIGNED("looks", clamp(untrusted.looks)),
 			SD_JSON_BUILD_PAIR_UNSIGNED("commits", clamp(untrusted.commits)),
 			SD_JSON_BUILD_PAIR_UNSIGNED("resets", clamp(untrusted.state.resets)));

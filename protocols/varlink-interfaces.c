@@ -39,6 +39,12 @@ static SD_VARLINK_DEFINE_STRUCT_TYPE(Guest,
 	SD_VARLINK_FIELD_COMMENT("The slice in the VRAM map; absent while it has none"),
 	SD_VARLINK_DEFINE_FIELD(sliceBase, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
 	SD_VARLINK_DEFINE_FIELD(sliceLimit, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
+	SD_VARLINK_FIELD_COMMENT(
+		"The slice's heap, what of it the guest's pictures take, and how many these are; "
+		"in the reply of Status, where it has one"),
+	SD_VARLINK_DEFINE_FIELD(heapSize, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
+	SD_VARLINK_DEFINE_FIELD(heapUsed, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
+	SD_VARLINK_DEFINE_FIELD(resources, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
 	SD_VARLINK_FIELD_COMMENT("A display is attached: the compositor shows it"),
 	SD_VARLINK_DEFINE_FIELD(shown, SD_VARLINK_BOOL, 0),
 	SD_VARLINK_FIELD_COMMENT(
@@ -105,6 +111,8 @@ static SD_VARLINK_DEFINE_METHOD(Vram, SD_VARLINK_DEFINE_OUTPUT(size, SD_VARLINK_
 
 static SD_VARLINK_DEFINE_METHOD(Traps, SD_VARLINK_DEFINE_INPUT(name, SD_VARLINK_STRING, 0),
 	SD_VARLINK_DEFINE_OUTPUT_BY_TYPE(traps, TrapCount, SD_VARLINK_ARRAY),
+	SD_VARLINK_FIELD_COMMENT("When they were read, CLOCK_MONOTONIC in microseconds"),
+	SD_VARLINK_DEFINE_OUTPUT(time, SD_VARLINK_INT, SD_VARLINK_NULLABLE),
 	SD_VARLINK_FIELD_COMMENT(
 		"Times the aperture was compared, and frames given to the compositor"),
 	SD_VARLINK_DEFINE_OUTPUT(looks, SD_VARLINK_INT, 0),

@@ -30,7 +30,8 @@
 
 static const char guest_json[] =
 	"{\"name\":\"work\",\"number\":1,\"title\":\"W\xc3\xb6rk\",\"colour\":\"#3465a4\",\"state\":\"running\","
-	"\"reason\":null,\"connected\":true,\"vmm\":\"qemu\",\"socket\":\"/run/x\",\"personality\":\"bochs\","
+	"\"reason\":null,\"connected\":true,\"vmm\":\"qemu\",\"socket\":\"/run/x\",\"personality\":\"virtio-vga\",\"heads\":2,"
+	"\"heapSize\":50331648,\"heapUsed\":6291456,\"resources\":3,"
 	"\"accel\":\"tcg\",\"devicePid\":11,\"deviceRestarts\":3,\"vmmPid\":12,\"memory\":2147483648,\"sliceBase\":67108864,"
 	"\"sliceLimit\":67108864,\"shown\":true,\"sandbox\":true,"
 	"\"layers\":[\"gpu: seccomp\",\"gpu: own root\",\"vmm: seccomp\"]}";
@@ -106,10 +107,18 @@ static int serve_vram(sd_varlink *link, sd_json_variant *parameters,
 
 static int serve_traps(sd_varlink *link, sd_json_variant *parameters,
 	sd_varlink_method_flags_t flags, void *data) {
-	return reply_text(link,
+	static const char *const replies[] = {
 		"{\"traps\":[{\"trap\":\"mode-set\",\"privileged\":true,\"count\":3},"
-		"{\"trap\":\"dispi-read\",\"privileged\":false,\"count\":12345}],"
-		"\"looks\":7,\"commits\":6,\"resets\":1}");
+		"{\"trap\":\"dispi-read\",\"privileged\":false,\"count\":12045},"
+		"{\"trap\":\"config-write\",\"privileged\":true,\"count\":7}],"
+		"\"time\":1000000,\"looks\":7,\"commits\":0,\"resets\":1}",
+		"{\"traps\":[{\"trap\":\"mode-set\",\"privileged\":true,\"count\":5},"
+		"{\"trap\":\"dispi-read\",\"privileged\":false,\"count\":12345},"
+		"{\"trap\":\"config-write\",\"privileged\":true,\"count\":7}],"
+		"\"time\":3000000,\"looks\":7,\"commits\":120,\"resets\":1}",
+	};
+	static unsigned looks;
+	return reply_text(link, replies[looks++ % 2]);
 }
 
 static int serve_shutdown(sd_varlink *link, sd_json_variant *parameters,
@@ -292,13 +301,15 @@ static void status_shows_all_of_a_guest(void **state) {
 		"VMM's process:  12\n"
 		"Accelerator:    tcg\n"
 		"Memory:         2G\n"
-		"GPU:            bochs\n"
+		"GPU:            virtio-vga\n"
+		"GPU's heads:    2\n"
 		"GPU's process:  11\n"
 		"GPU restarts:   3\n"
 		"GPU's socket:   /run/x\n"
 		"VMM connected:  yes\n"
 		"VRAM slice:     0x04000000..0x07ffffff\n"
 		"VRAM size:      64M\n"
+		"VRAM heap:      6M of 48M, by 3 resources\n"
 		"Shown:          yes\n"
 		"Sandbox:        on\n"
 		"GPU's layers:   seccomp, own root\n"
@@ -332,13 +343,18 @@ static void vram_is_a_map_with_its_gaps(void **state) {
 		"pool 256M, free 184M\n");
 }
 
-static void traps_are_counted(void **state) {
+static void traps_are_counted_apart_with_their_rates(void **state) {
 	expect("traps work", 0,
-		"TRAP        KIND        COUNT\n"
-		"mode-set    privileged      3\n"
-		"dispi-read  plain       12345\n"
+		"PRIVILEGED    COUNT  A SECOND\n"
+		"mode-set          5       1.0\n"
+		"config-write      7         0\n"
+		"together         12       1.0\n"
 		"\n"
-		"looks 7, commits 6, resets 1\n");
+		"UNPRIVILEGED  COUNT  A SECOND\n"
+		"dispi-read    12345       150\n"
+		"together      12345       150\n"
+		"\n"
+		"looks 7 (0 a second), commits 120 (60 a second), resets 1\n");
 }
 
 static void windows_are_listed(void **state) {
@@ -514,7 +530,7 @@ int main(void) {
 		cmocka_unit_test(refusal_is_the_reason_made_printable),
 		cmocka_unit_test(table_shows_segments),
 		cmocka_unit_test(vram_is_a_map_with_its_gaps),
-		cmocka_unit_test(traps_are_counted),
+		cmocka_unit_test(traps_are_counted_apart_with_their_rates),
 		cmocka_unit_test(windows_are_listed),
 		cmocka_unit_test(arguments_arrive_at_the_compositor),
 		cmocka_unit_test(wrong_command_lines_have_status_2),
