@@ -375,11 +375,11 @@ int virtio_pci_write(
 	if (!checked_range(offset, count, VIRTIO_PCI_WINDOW)) {
 		return -EINVAL;
 	}
-	uint32_t at = 0;
+	uint32_t at = 0, width = count;
 	enum part part = find_part(virtio, offset, &at, &count);
 	count_trap(virtio, part);
 	if (part == PART_COMMON) {
-		write_common(virtio, at, bytes, count);
+		write_common(virtio, at, bytes, width);
 	} else if (part == PART_DEVICE) {
 		virtio->setup.ops->config_write(virtio->setup.data, at, bytes, count);
 	} else if (part == PART_NOTIFY && at % VIRTIO_PCI_NOTIFY_STEP == 0) {
