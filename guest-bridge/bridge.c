@@ -3,34 +3,24 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "clock.h"
-#include "desktop.h"
-#include "fd.h"
+#include "cursor.h"
+#include "head.h"
 #include "input.h"
 #include "log.h"
-#include "pace.h"
 #include "publish.h"
 #include "wayland.h"
 
 struct bridge {
-	sd_event *event; // a reference
-	const struct slice *slice;
-	const struct bridge_ops *ops;
-	void *data;
-	sd_event_source *timer;
-	uint64_t armed; // time of the timer, PACE_NEVER where it is off
-	uint64_t hidden_usec;
-	sd_event_source *frame_timer; // owned; answers flushes: enabled where one waits
+	struct bridge_setup setup; // event is a reference
+	struct head heads[BRIDGE_HEADS_MAX];
+	struct cursor cursor;
 
 	// One connection.
 	struct wayland wayland;
-	struct desktop desktop;
-	struct publish publish;
+	struct publish_pool pool;
 	struct input input;
-	struct pace pace;
+	const struct head *pointed; // the pointer is on it; or NULL
 	bool connected;
-	bool configured;     // buffers may be committed
-	bool starved;        // publish waits for a buffer
 	const char *failure; // why the connection is to be closed
 };
 
@@ -39,15 +29,14 @@ static void disconnect(struct bridge *bridge) {
 		return;
 	}
 	bridge->connected = false;
-	bridge->configured = false;
-	bridge->starved = false;
 	bridge->failure = NULL;
 	input_finish(&bridge->input);
-	publish_finish(&bridge->publish);
-	desktop_finish(&bridge->desktop);
+	cursor_disconnect(&bridge->cursor);
+	for (unsigned i = 0; i < bridge->setup.heads; i++) {
+		head_disconnect(&bridge->heads[i]);
+	}
+	publish_pool_finish(&bridge->pool);
 	wayland_finish(&bridge->wayland);
-	sd_event_source_set_enabled(bridge->timer, SD_EVENT_OFF);
-	bridge->armed = PACE_NEVER;
 }
 
 static void lose(struct bridge *bridge, const char *reason) {
@@ -55,121 +44,89 @@ static void lose(struct bridge *bridge, const char *reason) {
 	disconnect(bridge);
 }
 
-/* Arms the timer for the next look. A look is exact where frames follow each other; one that
- * has backed off leaves the kernel room to join wake-ups. */
-static void schedule(struct bridge *bridge) {
-	bool able = bridge->configured && !bridge->starved && !wayland_blocked(&bridge->wayland);
-	uint64_t next = able ? pace_next(&bridge->pace) : PACE_NEVER;
-	if (next == bridge->armed) {
-		return;
-	}
-	bridge->armed = next;
-	if (next == PACE_NEVER) {
-		sd_event_source_set_enabled(bridge->timer, SD_EVENT_OFF);
-		return;
-	}
-	uint64_t now = clock_usec();
-	uint64_t far = next > now ? next - now : 0;
-	sd_event_source_set_time_accuracy(bridge->timer, far > PACE_IDLE / 4 ? far / 4 : 1);
-	sd_event_source_set_time(bridge->timer, next);
-	sd_event_source_set_enabled(bridge->timer, SD_EVENT_ONESHOT);
-}
-
-static void commit(struct bridge *bridge, const struct publish_picture *picture) {
-	uint64_t aim = pace_committed(&bridge->pace, clock_usec());
-	desktop_commit(&bridge->desktop, picture->buffer, picture->width, picture->height,
-		&picture->boxes, aim);
-	input_set_size(&bridge->input, picture->width, picture->height);
-	bridge->ops->committed(bridge->data);
-}
-
-static void look(struct bridge *bridge) {
-	struct scanout scanout = {0};
-	uint32_t palette[256] = {0};
-	bridge->ops->get_scanout(bridge->data, 0, &scanout);
-	if (scanout.format == SCANOUT_C8) {
-		bridge->ops->get_palette(bridge->data, palette);
-	}
-	struct publish_picture picture;
-	enum publish_result result = publish_look(&bridge->publish, &scanout, palette, &picture);
-	if (result == PUBLISH_BUSY) {
-		bridge->starved = true;
-		return;
-	}
-	bridge->ops->looked(bridge->data);
-	pace_looked(&bridge->pace, clock_usec(), result == PUBLISH_CHANGED);
-	if (result == PUBLISH_CHANGED) {
-		commit(bridge, &picture);
-	}
-}
-
-static int handle_timer(sd_event_source *source, uint64_t usec, void *data) {
+static void send_requests(void *data) {
 	struct bridge *bridge = data;
-	bridge->armed = PACE_NEVER;
-	look(bridge);
-	if (!wayland_flush(&bridge->wayland)) {
+	if (bridge->connected && !wayland_flush(&bridge->wayland)) {
 		lose(bridge, "it no longer reads");
-		return 0;
-	}
-	schedule(bridge);
-	return 0;
-}
-
-static void handle_configured(void *data) {
-	struct bridge *bridge = data;
-	bridge->configured = true;
-}
-
-static void handle_visible(void *data, bool visible) {
-	struct bridge *bridge = data;
-	pace_visible(&bridge->pace, visible);
-}
-
-static void handle_frame(void *data) {
-	struct bridge *bridge = data;
-	pace_frame(&bridge->pace);
-}
-
-static void handle_presented(void *data, uint64_t when, uint32_t refresh, uint64_t aim) {
-	struct bridge *bridge = data;
-	// A clock that runs ahead would put off all looks.
-	if (when <= clock_usec() + PACE_IDLE) {
-		pace_presented(&bridge->pace, when, refresh, aim);
 	}
 }
 
-static void handle_closed(void *data) {
+static void fail(void *data, const char *reason) {
 	struct bridge *bridge = data;
-	bridge->failure = "its user has closed the window";
+	bridge->failure = reason;
 }
 
-static const struct desktop_ops desktop_ops = {
-	.configured = handle_configured,
-	.visible = handle_visible,
-	.frame = handle_frame,
-	.presented = handle_presented,
-	.closed = handle_closed,
+/*
+ * Where a head lies among all that are on: side by side, in the order of their numbers. So
+ * guests place a display that is new to them; where a user has placed them in another way no
+ * Wayland client can know. One that is off can be pointed at, to wake it.
+ */
+static void find_area(
+	const struct bridge *bridge, const struct head *head, struct input_area *ret) {
+	*ret = (struct input_area){.width = head->width, .height = head->height};
+	for (unsigned i = 0; i < bridge->setup.heads; i++) {
+		const struct head *other = &bridge->heads[i];
+		if (!other->lit && other != head) {
+			continue;
+		}
+		ret->x += other->number < head->number ? other->width : 0;
+		ret->span_width += other->width;
+		ret->span_height =
+			other->height > ret->span_height ? other->height : ret->span_height;
+	}
+}
+
+static void update_area(void *data) {
+	struct bridge *bridge = data;
+	struct input_area area;
+	find_area(bridge, bridge->pointed != NULL ? bridge->pointed : &bridge->heads[0], &area);
+	input_set_area(&bridge->input, &area);
+}
+
+static const struct head_ops head_ops = {
+	.sent = send_requests,
+	.failed = fail,
+	.sized = update_area,
 };
-
-static void handle_released(void *data) {
-	struct bridge *bridge = data;
-	bridge->starved = false;
-}
 
 static void handle_input(void *data, const struct link_input *input) {
 	struct bridge *bridge = data;
-	pace_wake(&bridge->pace);
-	bridge->ops->input(bridge->data, input);
+	for (unsigned i = 0; i < bridge->setup.heads; i++) {
+		head_wake(&bridge->heads[i]);
+	}
+	bridge->setup.ops->input(bridge->setup.data, input);
 }
+
+static void handle_pointed(
+	void *data, struct wl_pointer *pointer, uint32_t serial, struct wl_surface *surface) {
+	struct bridge *bridge = data;
+	bridge->pointed = NULL;
+	for (unsigned i = 0; i < bridge->setup.heads; i++) {
+		if (head_owns(&bridge->heads[i], surface)) {
+			bridge->pointed = &bridge->heads[i];
+		}
+	}
+	cursor_pointed(&bridge->cursor, bridge->pointed != NULL ? pointer : NULL, serial);
+	update_area(bridge);
+}
+
+static const struct input_ops input_ops = {
+	.input = handle_input,
+	.pointed = handle_pointed,
+};
 
 static void handle_ready(void *data) {
 	struct bridge *bridge = data;
-	if (desktop_init(&bridge->desktop, &bridge->wayland, &desktop_ops, bridge) < 0) {
-		bridge->failure = "it lacks wl_compositor 4, wl_shm, or a role for a window";
-		return;
+	for (unsigned i = 0; i < bridge->setup.heads; i++) {
+		if (head_connect(&bridge->heads[i], &bridge->wayland, &bridge->pool) < 0) {
+			bridge->failure =
+				"it lacks wl_compositor 4, wl_shm, or a role for a window";
+			return;
+		}
 	}
+	cursor_connect(&bridge->cursor, &bridge->wayland);
 	if (bridge->wayland.seat != NULL) {
-		input_init(&bridge->input, bridge->wayland.seat, handle_input, bridge);
+		input_init(&bridge->input, bridge->wayland.seat, &input_ops, bridge);
 	}
 }
 
@@ -183,7 +140,11 @@ static void handle_dispatched(void *data) {
 		lose(bridge, bridge->failure);
 		return;
 	}
-	schedule(bridge);
+	cursor_update(&bridge->cursor);
+	send_requests(bridge);
+	for (unsigned i = 0; i < bridge->setup.heads; i++) {
+		head_schedule(&bridge->heads[i]);
+	}
 }
 
 static const struct wayland_ops wayland_ops = {
@@ -192,32 +153,19 @@ static const struct wayland_ops wayland_ops = {
 	.dispatched = handle_dispatched,
 };
 
-/* Flushes are answered once a frame. */
-static int handle_frame_timer(sd_event_source *source, uint64_t usec, void *data) {
-	struct bridge *bridge = data;
-	bridge->ops->frame(bridge->data, 0);
-	return 0;
-}
-
-static int add_timer(struct bridge *bridge, sd_event_source **ret, sd_event_time_handler_t handle) {
-	int error = sd_event_add_time(bridge->event, ret, CLOCK_MONOTONIC, 0, 1, handle, bridge);
-	return error < 0 ? error : sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
-}
-
 int bridge_create(struct bridge **ret, const struct bridge_setup *setup) {
+	if (setup->heads < 1 || setup->heads > BRIDGE_HEADS_MAX) {
+		return -EINVAL;
+	}
 	struct bridge *bridge = calloc(1, sizeof(*bridge));
 	if (bridge == NULL) {
 		return -ENOMEM;
 	}
-	bridge->event = sd_event_ref(setup->event);
-	bridge->slice = setup->slice;
-	bridge->ops = setup->ops;
-	bridge->data = setup->data;
-	bridge->hidden_usec = setup->hidden_usec;
-	bridge->armed = PACE_NEVER;
-	int error = add_timer(bridge, &bridge->timer, handle_timer);
-	if (error >= 0) {
-		error = add_timer(bridge, &bridge->frame_timer, handle_frame_timer);
+	bridge->setup = *setup;
+	sd_event_ref(setup->event);
+	int error = cursor_init(&bridge->cursor, setup->event, send_requests, bridge);
+	for (unsigned i = 0; i < setup->heads && error >= 0; i++) {
+		error = head_init(&bridge->heads[i], i, &bridge->setup, &head_ops, bridge);
 	}
 	if (error < 0) {
 		bridge_destroy(bridge);
@@ -232,21 +180,22 @@ void bridge_destroy(struct bridge *bridge) {
 		return;
 	}
 	disconnect(bridge);
-	sd_event_source_disable_unref(bridge->timer);
-	sd_event_source_disable_unref(bridge->frame_timer);
-	sd_event_unref(bridge->event);
+	for (unsigned i = 0; i < bridge->setup.heads; i++) {
+		head_finish(&bridge->heads[i]);
+	}
+	cursor_finish(&bridge->cursor);
+	sd_event_unref(bridge->setup.event);
 	free(bridge);
 }
 
 int bridge_connect(struct bridge *bridge, int fd) {
 	disconnect(bridge);
-	int error = wayland_init(&bridge->wayland, bridge->event, fd, &wayland_ops, bridge);
+	int error = wayland_init(&bridge->wayland, bridge->setup.event, fd, &wayland_ops, bridge);
 	if (error < 0) {
 		return error;
 	}
 	bridge->connected = true;
-	pace_init(&bridge->pace);
-	publish_init(&bridge->publish, bridge->slice, &bridge->wayland, handle_released, bridge);
+	publish_pool_init(&bridge->pool, bridge->setup.slice, &bridge->wayland);
 	return 0;
 }
 
@@ -255,32 +204,22 @@ int bridge_display(const struct bridge *bridge) {
 }
 
 void bridge_scanout_changed(struct bridge *bridge, unsigned head) {
-	bridge_drawn(bridge, head);
+	head_scanout_changed(&bridge->heads[head]);
 }
 
 void bridge_drawn(struct bridge *bridge, unsigned head) {
-	if (bridge->connected) {
-		pace_hint(&bridge->pace, clock_usec());
-		schedule(bridge);
-	}
+	head_drawn(&bridge->heads[head]);
 }
 
 void bridge_flushed(struct bridge *bridge, unsigned head, const struct damage_boxes *boxes) {
-	bridge_drawn(bridge, head);
-	int enabled = SD_EVENT_OFF;
-	sd_event_source_get_enabled(bridge->frame_timer, &enabled);
-	if (enabled == SD_EVENT_OFF) {
-		bool seen = bridge->connected && !bridge->pace.hidden;
-		uint64_t wait = seen ? bridge->pace.period : bridge->hidden_usec;
-		sd_event_source_set_time(bridge->frame_timer, clock_usec() + wait);
-		sd_event_source_set_enabled(bridge->frame_timer, SD_EVENT_ONESHOT);
-	}
+	head_flushed(&bridge->heads[head], boxes);
 }
 
 void bridge_set_cursor(
 	struct bridge *bridge, const uint32_t *pixels, uint32_t hot_x, uint32_t hot_y) {
-	// The compositor's own is always shown.
+	cursor_set(&bridge->cursor, pixels, hot_x, hot_y);
 }
 
 void bridge_reset_cursor(struct bridge *bridge) {
+	cursor_reset(&bridge->cursor);
 }

@@ -1,11 +1,13 @@
 #ifndef GUEST_BRIDGE_BRIDGE_H
 #define GUEST_BRIDGE_BRIDGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
 #include "damage-boxes.h"
 #include "device-link.h"
+#include "device-state.h"
 #include "scanout.h"
 
 /*
@@ -21,6 +23,7 @@
  */
 
 #define BRIDGE_CURSOR_SIZE 64 // pixels in a direction
+#define BRIDGE_HEADS_MAX DEVICE_STATE_HEADS
 
 struct bridge;
 
@@ -29,7 +32,8 @@ struct bridge_ops {
 	void (*get_scanout)(void *data, unsigned head, struct scanout *ret);
 	/* 256 entries of 0x00RRGGBB for SCANOUT_C8. */
 	void (*get_palette)(void *data, uint32_t palette[256]);
-	/* One Wayland frame of input, already scaled to LINK_INPUT_ABS_LIMIT. */
+	/* One Wayland frame of input. Positions span all heads that show something, side by side
+	 * from left to right in the order of their numbers, and all of LINK_INPUT_ABS_LIMIT. */
 	void (*input)(void *data, const struct link_input *input);
 	/*
 	 * After bridge_flushed(), once: the compositor has taken a frame with what was told, or,
@@ -49,7 +53,8 @@ struct bridge_ops {
 struct bridge_setup {
 	sd_event *event;
 	const struct slice *slice; // outlives the bridge
-	unsigned heads;            // 1 to DEVICE_STATE_HEADS
+	unsigned heads;            // 1 to BRIDGE_HEADS_MAX
+	bool follow;               // heads are to have the size of their windows
 	uint64_t hidden_usec;      // from frame to frame of a head that cannot be seen
 	const struct bridge_ops *ops;
 	void *data;
@@ -78,14 +83,19 @@ void bridge_scanout_changed(struct bridge *bridge, unsigned head);
 /* The guest hinted that it has drawn (a flip, a frame-done write): look soon. */
 void bridge_drawn(struct bridge *bridge, unsigned head);
 
-/* The guest has flushed a head whose scanout tells of changes: boxes, in pixels of the
- * scanout and inside it, have changed. They may be none; ops->frame follows anyway. */
+/*
+ * The guest has flushed a head whose scanout tells of changes: boxes, in pixels of the
+ * scanout and inside it, have changed. They may be none; ops->frame follows anyway. Where the
+ * scanout lies elsewhere now, and is the same otherwise, boxes are what differs from what was
+ * shown last, and the caller need not call bridge_scanout_changed().
+ */
 void bridge_flushed(struct bridge *bridge, unsigned head, const struct damage_boxes *boxes);
 
 /*
- * The pointer over the guest's heads: 64x64 pixels of ARGB8888 as the guest has them (not
- * premultiplied), copied, and a hot spot in them. NULL: no pointer is drawn. Before the first
- * call the compositor's own is shown, and so it is again after bridge_reset_cursor().
+ * The pointer over the guest's heads: 64x64 pixels of ARGB8888 as the guest has them
+ * (premultiplied or not), copied, and a hot spot in them. NULL: no pointer is drawn. Before
+ * the first call the compositor's own is shown, and so it is again after
+ * bridge_reset_cursor().
  */
 void bridge_set_cursor(
 	struct bridge *bridge, const uint32_t *pixels, uint32_t hot_x, uint32_t hot_y);

@@ -1,6 +1,7 @@
 #include "desktop.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <wayland-client.h>
 
 #include "clock.h"
@@ -10,11 +11,18 @@
 
 static void handle_size(void *data, struct mullion_desktop_v1 *object, uint32_t width,
 	uint32_t height, uint32_t refresh, uint32_t scale) {
-	// The compositor scales: a guest of this kind keeps the mode that it has set.
+	struct desktop *desktop = data;
+	const struct resize_size size = {width, height, refresh, scale};
+	desktop->ops->resized(desktop->data, &size);
 }
 
 static void handle_visibility(void *data, struct mullion_desktop_v1 *object, uint32_t state) {
 	struct desktop *desktop = data;
+	// A hidden head may be shown in full screen again: then nothing has changed.
+	if (state != MULLION_DESKTOP_V1_VISIBILITY_HIDDEN) {
+		desktop->ops->fullscreen(
+			desktop->data, state == MULLION_DESKTOP_V1_VISIBILITY_FULLSCREEN);
+	}
 	desktop->ops->visible(desktop->data, state != MULLION_DESKTOP_V1_VISIBILITY_HIDDEN);
 }
 
@@ -26,6 +34,9 @@ static const struct mullion_desktop_v1_listener guest_desktop_listener = {
 static void handle_xdg_configure(void *data, struct xdg_surface *xdg_surface, uint32_t serial) {
 	struct desktop *desktop = data;
 	xdg_surface_ack_configure(xdg_surface, serial);
+	if (desktop->resizable) {
+		desktop->ops->resized(desktop->data, &desktop->wanted);
+	}
 	desktop->ops->configured(desktop->data);
 }
 
@@ -35,7 +46,17 @@ static const struct xdg_surface_listener xdg_surface_listener = {
 
 static void handle_toplevel_configure(void *data, struct xdg_toplevel *toplevel, int32_t width,
 	int32_t height, struct wl_array *states) {
-	// The picture has the size of the guest's mode, whatever the compositor would like.
+	struct desktop *desktop = data;
+	desktop->wanted = (struct resize_size){
+		.width = width > 0 ? (uint32_t)width : 0,
+		.height = height > 0 ? (uint32_t)height : 0,
+	};
+	bool fullscreen = false;
+	const uint32_t *state;
+	wl_array_for_each(state, states) {
+		fullscreen = fullscreen || *state == XDG_TOPLEVEL_STATE_FULLSCREEN;
+	}
+	desktop->ops->fullscreen(desktop->data, fullscreen);
 }
 
 static void handle_toplevel_close(void *data, struct xdg_toplevel *toplevel) {
@@ -60,9 +81,9 @@ static const struct xdg_toplevel_listener toplevel_listener = {
 	.wm_capabilities = handle_toplevel_capabilities,
 };
 
-static int take_guest_role(struct desktop *desktop) {
+static int take_guest_role(struct desktop *desktop, unsigned head) {
 	desktop->guest_desktop =
-		mullion_guest_v1_get_desktop(desktop->wayland->guest, desktop->surface, 0);
+		mullion_guest_v1_get_desktop(desktop->wayland->guest, desktop->surface, head);
 	if (desktop->guest_desktop == NULL) {
 		return -ENOMEM;
 	}
@@ -71,7 +92,15 @@ static int take_guest_role(struct desktop *desktop) {
 	return 0;
 }
 
-static int take_toplevel_role(struct desktop *desktop) {
+static void set_title(struct desktop *desktop, const struct desktop_setup *setup) {
+	char title[64] = "mullion guest";
+	if (setup->heads > 1) {
+		snprintf(title, sizeof(title), "mullion guest, head %u", setup->head + 1);
+	}
+	xdg_toplevel_set_title(desktop->toplevel, title);
+}
+
+static int take_toplevel_role(struct desktop *desktop, const struct desktop_setup *setup) {
 	desktop->xdg_surface =
 		xdg_wm_base_get_xdg_surface(desktop->wayland->wm_base, desktop->surface);
 	if (desktop->xdg_surface == NULL) {
@@ -83,7 +112,7 @@ static int take_toplevel_role(struct desktop *desktop) {
 		return -ENOMEM;
 	}
 	xdg_toplevel_add_listener(desktop->toplevel, &toplevel_listener, desktop);
-	xdg_toplevel_set_title(desktop->toplevel, "mullion guest");
+	set_title(desktop, setup);
 	xdg_toplevel_set_app_id(desktop->toplevel, "mullion-device");
 	wl_surface_commit(desktop->surface);
 	return 0;
@@ -98,9 +127,14 @@ static void set_opaque(struct desktop *desktop) {
 	}
 }
 
-int desktop_init(struct desktop *desktop, struct wayland *wayland, const struct desktop_ops *ops,
-	void *data) {
-	*desktop = (struct desktop){.wayland = wayland, .ops = ops, .data = data};
+int desktop_init(struct desktop *desktop, const struct desktop_setup *setup) {
+	struct wayland *wayland = setup->wayland;
+	*desktop = (struct desktop){
+		.wayland = wayland,
+		.resizable = setup->resizable,
+		.ops = setup->ops,
+		.data = setup->data,
+	};
 	if (wayland->compositor == NULL || wayland->shm == NULL ||
 		(wayland->guest == NULL && wayland->wm_base == NULL)) {
 		return -EOPNOTSUPP;
@@ -110,7 +144,8 @@ int desktop_init(struct desktop *desktop, struct wayland *wayland, const struct 
 		return -ENOMEM;
 	}
 	set_opaque(desktop);
-	int error = wayland->guest != NULL ? take_guest_role(desktop) : take_toplevel_role(desktop);
+	int error = wayland->guest != NULL ? take_guest_role(desktop, setup->head)
+					   : take_toplevel_role(desktop, setup);
 	if (error < 0) {
 		desktop_finish(desktop);
 	}
@@ -222,7 +257,7 @@ static void resize(struct desktop *desktop, uint32_t width, uint32_t height) {
 	}
 	desktop->width = width;
 	desktop->height = height;
-	if (desktop->toplevel != NULL) {
+	if (desktop->toplevel != NULL && !desktop->resizable) {
 		xdg_toplevel_set_min_size(desktop->toplevel, (int32_t)width, (int32_t)height);
 		xdg_toplevel_set_max_size(desktop->toplevel, (int32_t)width, (int32_t)height);
 	}

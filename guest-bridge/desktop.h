@@ -5,12 +5,13 @@
 #include <stdint.h>
 
 #include "damage.h"
+#include "resize.h"
 #include "wayland.h"
 
 /*
- * The surface that is a guest's desktop: in mullion_guest_v1's role where the compositor
- * has it, else as an ordinary xdg_toplevel, whose title says nothing that stems from the
- * guest. Carries commits out and tells what becomes of them.
+ * The surface that is one head of a guest's desktop: in mullion_guest_v1's role where the
+ * compositor has it, else as an ordinary xdg_toplevel, whose title says nothing that stems
+ * from the guest. Carries commits out and tells what becomes of them.
  */
 
 struct wl_buffer;
@@ -21,12 +22,23 @@ struct desktop_ops {
 	/* Buffers may be committed. At least once. */
 	void (*configured)(void *data);
 	void (*visible)(void *data, bool visible);
+	void (*fullscreen)(void *data, bool fullscreen);
+	/* What the compositor shows it in, also while the user resizes; all 0: its choice. */
+	void (*resized)(void *data, const struct resize_size *size);
 	/* The compositor will draw again: the answer to a commit. */
 	void (*frame)(void *data);
 	/* when in us, refresh in ns (0: not known); aim as given to desktop_commit(). */
 	void (*presented)(void *data, uint64_t when, uint32_t refresh, uint64_t aim);
 	/* The user has closed the xdg_toplevel. */
 	void (*closed)(void *data);
+};
+
+struct desktop_setup {
+	struct wayland *wayland; // outlives the desktop, and is ready
+	unsigned head, heads;
+	bool resizable; // a toplevel's size is the user's to choose, not the picture's
+	const struct desktop_ops *ops;
+	void *data;
 };
 
 struct desktop_feedback {
@@ -37,23 +49,22 @@ struct desktop_feedback {
 
 struct desktop {
 	struct wayland *wayland;
+	bool resizable;
 	struct wl_surface *surface;
 	struct wl_callback *frame; // not yet answered, or NULL
 	struct mullion_desktop_v1 *guest_desktop;
 	struct xdg_surface *xdg_surface;
 	struct xdg_toplevel *toplevel;
-	uint32_t width, height; // of the last commit
+	struct resize_size wanted; // by the toplevel's configure
+	uint32_t width, height;    // of the last commit
 	struct desktop_feedback feedbacks[DESKTOP_FEEDBACKS];
 	const struct desktop_ops *ops;
 	void *data;
 };
 
-/*
- * Makes the surface on a connection that is ready, and that outlives it. Returns 0;
- * -EOPNOTSUPP where the compositor lacks what is needed; -ENOMEM.
- */
-int desktop_init(struct desktop *desktop, struct wayland *wayland, const struct desktop_ops *ops,
-	void *data);
+/* Makes the surface. Returns 0; -EOPNOTSUPP where the compositor lacks what is needed;
+ * -ENOMEM. */
+int desktop_init(struct desktop *desktop, const struct desktop_setup *setup);
 
 /* Safe on a zeroed one. */
 void desktop_finish(struct desktop *desktop);

@@ -18,7 +18,7 @@ static bool held_set(uint64_t *held, uint32_t code, bool down) {
 
 static void flush(struct input *input) {
 	if (input->pending.count > 0) {
-		input->send(input->data, &input->pending);
+		input->ops->input(input->data, &input->pending);
 		input->pending.count = 0;
 	}
 }
@@ -49,13 +49,12 @@ static void release_all(struct input *input, uint64_t *held, uint32_t type) {
 	flush(input);
 }
 
-int32_t input_scale(wl_fixed_t position, uint32_t size) {
-	if (position <= 0) {
-		return 0;
-	}
+int32_t input_scale(wl_fixed_t position, uint32_t offset, uint32_t size, uint32_t span) {
 	// Rounded up: the guest divides and rounds down, and must come to the same pixel.
-	uint64_t unit = (uint64_t)size * 256;
-	uint64_t value = ((uint64_t)position * (LINK_INPUT_ABS_LIMIT + 1) + unit - 1) / unit;
+	uint64_t inside = position > 0 ? (uint64_t)position : 0, end = (uint64_t)size * 256;
+	uint64_t at = (uint64_t)offset * 256 + (inside < end ? inside : end);
+	uint64_t unit = (uint64_t)span * 256;
+	uint64_t value = (at * (LINK_INPUT_ABS_LIMIT + 1) + unit - 1) / unit;
 	return value < LINK_INPUT_ABS_LIMIT ? (int32_t)value : LINK_INPUT_ABS_LIMIT;
 }
 
@@ -103,25 +102,26 @@ static const struct wl_keyboard_listener keyboard_listener = {
 };
 
 static void point(struct input *input, wl_fixed_t x, wl_fixed_t y) {
-	if (input->width != 0 && input->height != 0) {
-		append(input, LINK_INPUT_ABS_X, 0, input_scale(x, input->width));
-		append(input, LINK_INPUT_ABS_Y, 0, input_scale(y, input->height));
+	const struct input_area *area = &input->area;
+	if (area->width != 0 && area->height != 0) {
+		append(input, LINK_INPUT_ABS_X, 0,
+			input_scale(x, area->x, area->width, area->span_width));
+		append(input, LINK_INPUT_ABS_Y, 0,
+			input_scale(y, area->y, area->height, area->span_height));
 	}
 }
 
-/*
- * No wl_pointer.set_cursor: the compositor's arrow stays over the guest. A guest with a
- * pointer of its own draws it into the frame buffer, and a text console has none; without
- * the arrow the user would not see where a click goes.
- */
 static void handle_pointer_enter(void *data, struct wl_pointer *pointer, uint32_t serial,
 	struct wl_surface *surface, wl_fixed_t x, wl_fixed_t y) {
-	point(data, x, y);
+	struct input *input = data;
+	input->ops->pointed(input->data, pointer, serial, surface);
+	point(input, x, y);
 }
 
 static void handle_pointer_leave(
 	void *data, struct wl_pointer *pointer, uint32_t serial, struct wl_surface *surface) {
 	struct input *input = data;
+	input->ops->pointed(input->data, pointer, serial, NULL);
 	release_all(input, input->buttons, LINK_INPUT_BUTTON);
 	for (size_t axis = 0; axis < 2; axis++) {
 		input->wheel120[axis] = 0;
@@ -236,6 +236,7 @@ static void drop_keyboard(struct input *input) {
 
 static void drop_pointer(struct input *input) {
 	if (input->pointer != NULL) {
+		input->ops->pointed(input->data, input->pointer, 0, NULL);
 		release_all(input, input->buttons, LINK_INPUT_BUTTON);
 		wl_pointer_release(input->pointer);
 		input->pointer = NULL;
@@ -266,9 +267,9 @@ static const struct wl_seat_listener seat_listener = {
 	.name = handle_seat_name,
 };
 
-void input_init(struct input *input, struct wl_seat *seat,
-	void (*send)(void *data, const struct link_input *input), void *data) {
-	*input = (struct input){.seat = seat, .send = send, .data = data};
+void input_init(
+	struct input *input, struct wl_seat *seat, const struct input_ops *ops, void *data) {
+	*input = (struct input){.seat = seat, .ops = ops, .data = data};
 	wl_seat_add_listener(seat, &seat_listener, input);
 }
 
@@ -278,7 +279,6 @@ void input_finish(struct input *input) {
 	*input = (struct input){0};
 }
 
-void input_set_size(struct input *input, uint32_t width, uint32_t height) {
-	input->width = width;
-	input->height = height;
+void input_set_area(struct input *input, const struct input_area *area) {
+	input->area = *area;
 }

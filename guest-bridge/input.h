@@ -16,11 +16,24 @@
 
 #define INPUT_CODES 0x300 // KEY_* and BTN_*
 
+/* Where the picture under the pointer lies in what the guest's pointer spans. Pixels. */
+struct input_area {
+	uint32_t x, y, width, height;     // width 0: there is no picture
+	uint32_t span_width, span_height; // all of it lies inside
+};
+
+struct input_ops {
+	void (*input)(void *data, const struct link_input *input);
+	/* The pointer is on that surface; NULL: it has left, or there is none any more. */
+	void (*pointed)(void *data, struct wl_pointer *pointer, uint32_t serial,
+		struct wl_surface *surface);
+};
+
 struct input {
 	struct wl_seat *seat;
 	struct wl_keyboard *keyboard; // owned, or NULL
 	struct wl_pointer *pointer;   // owned, or NULL
-	uint32_t width, height;       // of the picture under the pointer; 0: none
+	struct input_area area;
 	uint64_t keys[INPUT_CODES / 64];
 	uint64_t buttons[INPUT_CODES / 64];
 	// Of the current wl_pointer.frame: of wheel clicks, in 120ths; of fingers, in surface
@@ -29,22 +42,22 @@ struct input {
 	wl_fixed_t wheel_smooth[2];
 	bool wheel_clicked[2];
 	struct link_input pending;
-	void (*send)(void *data, const struct link_input *input);
+	const struct input_ops *ops;
 	void *data;
 };
 
 /* seat has no listener yet and outlives the input. */
-void input_init(struct input *input, struct wl_seat *seat,
-	void (*send)(void *data, const struct link_input *input), void *data);
+void input_init(struct input *input, struct wl_seat *seat, const struct input_ops *ops, void *data);
 
 /* Releases what is held. Safe on a zeroed one. */
 void input_finish(struct input *input);
 
-/* The picture's size: pointer positions are scaled from it to LINK_INPUT_ABS_LIMIT. */
-void input_set_size(struct input *input, uint32_t width, uint32_t height);
+/* Pointer positions are scaled from the area's span to LINK_INPUT_ABS_LIMIT. */
+void input_set_area(struct input *input, const struct input_area *area);
 
 /* The position of the guest's pointer, 0 to LINK_INPUT_ABS_LIMIT, for one on a surface that
- * is size pixels wide (or high), size > 0. */
-int32_t input_scale(wl_fixed_t position, uint32_t size);
+ * is size pixels wide (or high) and begins at offset of a span; offset + size <= span,
+ * size > 0. */
+int32_t input_scale(wl_fixed_t position, uint32_t offset, uint32_t size, uint32_t span);
 
 #endif

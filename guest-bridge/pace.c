@@ -30,8 +30,9 @@ static uint64_t max_u64(uint64_t a, uint64_t b) {
 	return a > b ? a : b;
 }
 
-void pace_init(struct pace *pace) {
+void pace_init(struct pace *pace, uint64_t hidden_usec) {
 	*pace = (struct pace){
+		.hidden_usec = hidden_usec,
 		.period = PERIOD_DEFAULT,
 		.lead = LEAD_START,
 		.interval = PERIOD_DEFAULT,
@@ -49,6 +50,10 @@ static uint64_t refresh_after(const struct pace *pace, uint64_t when) {
 	return when + pace->period - (when - pace->refresh) % pace->period;
 }
 
+static bool phase_known(const struct pace *pace, uint64_t now) {
+	return pace->refresh != 0 && now < pace->refresh + PHASE_MAX;
+}
+
 static uint64_t lead(const struct pace *pace) {
 	return min_u64(pace->lead, pace->period / 2);
 }
@@ -58,7 +63,7 @@ uint64_t pace_next(const struct pace *pace) {
 		return 0;
 	}
 	if (pace->hidden) {
-		return pace->last_look + PACE_HIDDEN;
+		return pace->last_look + pace->hidden_usec;
 	}
 	if (pace->waiting) {
 		return PACE_NEVER;
@@ -101,8 +106,7 @@ void pace_looked(struct pace *pace, uint64_t now, bool changed) {
 uint64_t pace_committed(struct pace *pace, uint64_t now) {
 	pace->waiting = !pace->hidden;
 	pace->commits++;
-	bool known = pace->refresh != 0 && now < pace->refresh + PHASE_MAX;
-	return known && !pace->hidden ? refresh_after(pace, now) : 0;
+	return phase_known(pace, now) && !pace->hidden ? refresh_after(pace, now) : 0;
 }
 
 void pace_frame(struct pace *pace) {
@@ -195,4 +199,16 @@ void pace_visible(struct pace *pace, bool visible) {
 		pace->at_once = true;
 		pace_wake(pace);
 	}
+}
+
+bool pace_waiting(const struct pace *pace) {
+	return pace->waiting;
+}
+
+bool pace_hidden(const struct pace *pace) {
+	return pace->hidden;
+}
+
+uint64_t pace_refresh_after(const struct pace *pace, uint64_t when) {
+	return phase_known(pace, when) ? refresh_after(pace, when) : when + pace->period;
 }

@@ -14,16 +14,17 @@
  * looked at then, and only every other frame without. Looks that find nothing become rare,
  * down to PACE_IDLE; a change, a hint or input to the guest makes them frequent again.
  * After a commit there is no look until the compositor asks for a frame: it can only be
- * shown then. A hidden guest is looked at once in PACE_HIDDEN, hints or not.
+ * shown then. A hidden guest is looked at once in hidden_usec, hints or not.
  */
 
 #define PACE_NEVER UINT64_MAX
 #define PACE_IDLE UINT64_C(250000)
-#define PACE_HIDDEN UINT64_C(1000000)
-#define PACE_PATIENCE 8 // looks at the full rate that may find nothing
+#define PACE_HIDDEN UINT64_C(1000000) // what hidden_usec usually is
+#define PACE_PATIENCE 8               // looks at the full rate that may find nothing
 
 struct pace {
 	// All private.
+	uint64_t hidden_usec;
 	uint64_t period;  // from refresh to refresh
 	uint64_t refresh; // when one was; 0: not known
 	uint64_t lead;    // of a look before a refresh
@@ -45,7 +46,7 @@ struct pace {
 	bool hidden;
 };
 
-void pace_init(struct pace *pace);
+void pace_init(struct pace *pace, uint64_t hidden_usec);
 
 /* The time of the next look; now, or earlier, where it is due. PACE_NEVER: an event will
  * come first. */
@@ -72,5 +73,12 @@ void pace_wake(struct pace *pace);
 
 /* Also what is committed already may have to be shown again: the next look is at once. */
 void pace_visible(struct pace *pace, bool visible);
+
+/* A commit has no frame callback yet; no pixel can be seen. */
+bool pace_waiting(const struct pace *pace);
+bool pace_hidden(const struct pace *pace);
+
+/* The first refresh after a time; one period later where it is not known when they are. */
+uint64_t pace_refresh_after(const struct pace *pace, uint64_t when);
 
 #endif

@@ -8,9 +8,9 @@
 #include "convert.h"
 #include "log.h"
 
-static uint64_t pool_size(const struct publish *publish) {
-	uint64_t aperture = publish->slice->aperture;
-	return aperture < INT32_MAX ? aperture : INT32_MAX;
+static uint64_t pool_size(const struct publish_pool *pool) {
+	uint64_t limit = pool->slice->limit;
+	return limit < INT32_MAX ? limit : INT32_MAX;
 }
 
 /* wl_shm counts whole rows, the last one too; pixman wants rows of whole 32-bit words, and
@@ -40,8 +40,14 @@ static bool shm_format(
 		*ret_format = WL_SHM_FORMAT_RGB888;
 		return wayland->rgb888;
 	case SCANOUT_XBGR8888:
+		*ret_format = WL_SHM_FORMAT_XBGR8888;
+		return wayland->xbgr8888;
 	case SCANOUT_BGRX8888:
+		*ret_format = WL_SHM_FORMAT_BGRX8888;
+		return wayland->bgrx8888;
 	case SCANOUT_RGBX8888:
+		*ret_format = WL_SHM_FORMAT_RGBX8888;
+		return wayland->rgbx8888;
 	case SCANOUT_C8:
 	case SCANOUT_NONE:
 		break;
@@ -51,15 +57,35 @@ static bool shm_format(
 
 static bool shown_directly(const struct publish *publish, const struct scanout *scanout) {
 	uint32_t format;
-	return shm_format(publish->wayland, scanout->format, &format) &&
-		publish_layout_fits(scanout, pool_size(publish));
+	return shm_format(publish->pool->wayland, scanout->format, &format) &&
+		publish_layout_fits(scanout, pool_size(publish->pool));
 }
 
-void publish_init(struct publish *publish, const struct slice *slice, struct wayland *wayland,
-	void (*released)(void *data), void *data) {
+void publish_pool_init(
+	struct publish_pool *pool, const struct slice *slice, struct wayland *wayland) {
+	*pool = (struct publish_pool){.slice = slice, .wayland = wayland};
+}
+
+void publish_pool_finish(struct publish_pool *pool) {
+	if (pool->pool != NULL) {
+		wl_shm_pool_destroy(pool->pool);
+	}
+	*pool = (struct publish_pool){0};
+}
+
+static struct wl_shm_pool *get_pool(struct publish_pool *pool) {
+	if (pool->pool == NULL) {
+		pool->pool = wl_shm_create_pool(
+			pool->wayland->shm, pool->slice->fd, (int32_t)pool_size(pool));
+	}
+	return pool->pool;
+}
+
+void publish_init(struct publish *publish, struct publish_pool *pool, void (*released)(void *data),
+	void *data) {
 	*publish = (struct publish){
-		.slice = slice,
-		.wayland = wayland,
+		.pool = pool,
+		.fresh = true,
 		.released = released,
 		.data = data,
 	};
@@ -78,28 +104,18 @@ void publish_finish(struct publish *publish) {
 	}
 	canvas_destroy(publish->canvas);
 	canvas_destroy(publish->retired);
-	if (publish->pool != NULL) {
-		wl_shm_pool_destroy(publish->pool);
-	}
 	damage_finish(&publish->damage);
 	*publish = (struct publish){0};
 }
 
 static struct wl_buffer *create_direct(struct publish *publish, const struct scanout *scanout) {
 	uint32_t format;
-	if (!shm_format(publish->wayland, scanout->format, &format)) {
+	struct wl_shm_pool *pool = get_pool(publish->pool);
+	if (pool == NULL || !shm_format(publish->pool->wayland, scanout->format, &format)) {
 		return NULL;
 	}
-	if (publish->pool == NULL) {
-		publish->pool = wl_shm_create_pool(
-			publish->wayland->shm, publish->slice->fd, (int32_t)pool_size(publish));
-		if (publish->pool == NULL) {
-			return NULL;
-		}
-	}
-	return wl_shm_pool_create_buffer(publish->pool, (int32_t)scanout->offset,
-		(int32_t)scanout->width, (int32_t)scanout->height, (int32_t)scanout->stride,
-		format);
+	return wl_shm_pool_create_buffer(pool, (int32_t)scanout->offset, (int32_t)scanout->width,
+		(int32_t)scanout->height, (int32_t)scanout->stride, format);
 }
 
 /* The buffer of a scanout; a new one takes the place of the one least recently shown, which
@@ -130,8 +146,8 @@ static void handle_released(void *data) {
 
 static void make_canvas(struct publish *publish, uint32_t width, uint32_t height) {
 	static struct log_limit limit;
-	int error = canvas_create(
-		&publish->canvas, publish->wayland->shm, width, height, handle_released, publish);
+	int error = canvas_create(&publish->canvas, publish->pool->wayland->shm, width, height,
+		handle_released, publish);
 	if (error < 0) {
 		log_limited(&limit, LOG_LEVEL_WARNING,
 			"no buffer to show a mode of %ux%u: %s; the last picture stays", width,
@@ -139,9 +155,21 @@ static void make_canvas(struct publish *publish, uint32_t width, uint32_t height
 	}
 }
 
+/* False where the changes cannot be looked for. */
+static bool make_shadow(struct publish *publish, const struct scanout *scanout) {
+	static struct log_limit limit;
+	if (scanout->flushed ||
+		damage_init(&publish->damage, scanout->width, scanout->height,
+			scanout_format_bytes(scanout->format))) {
+		return true;
+	}
+	log_limited(&limit, LOG_LEVEL_WARNING, "no memory for a mode of %ux%u", scanout->width,
+		scanout->height);
+	return false;
+}
+
 /* A new mode: nothing of the last picture can be used again. */
 static void set_mode(struct publish *publish, const struct scanout *scanout) {
-	static struct log_limit limit;
 	damage_finish(&publish->damage);
 	if (publish->retired == NULL) {
 		publish->retired = publish->canvas;
@@ -149,19 +177,12 @@ static void set_mode(struct publish *publish, const struct scanout *scanout) {
 		canvas_destroy(publish->canvas); // no picture of it was ever shown
 	}
 	publish->canvas = NULL;
+	publish->fresh = true;
 	if (scanout->format == SCANOUT_NONE) {
 		if (publish->width != 0) {
 			make_canvas(publish, publish->width, publish->height);
 		}
-		return;
-	}
-	if (!damage_init(&publish->damage, scanout->width, scanout->height,
-		    scanout_format_bytes(scanout->format))) {
-		log_limited(&limit, LOG_LEVEL_WARNING, "no memory for a mode of %ux%u",
-			scanout->width, scanout->height);
-		return;
-	}
-	if (!shown_directly(publish, scanout)) {
+	} else if (make_shadow(publish, scanout) && !shown_directly(publish, scanout)) {
 		make_canvas(publish, scanout->width, scanout->height);
 	}
 }
@@ -169,20 +190,35 @@ static void set_mode(struct publish *publish, const struct scanout *scanout) {
 static bool same_mode(
 	const struct publish *publish, const struct scanout *a, const struct scanout *b) {
 	return a->format == b->format && a->width == b->width && a->height == b->height &&
+		a->flushed == b->flushed &&
 		shown_directly(publish, a) == shown_directly(publish, b);
 }
 
+static const uint8_t *get_pixels(const struct publish *publish) {
+	const struct scanout *scanout = &publish->scanout;
+	uint64_t length = (uint64_t)scanout->stride * (scanout->height - 1) +
+		(uint64_t)scanout->width * scanout_format_bytes(scanout->format);
+	return slice_range(publish->pool->slice, scanout->offset, length);
+}
+
 /* Where the scanout cannot be read by the compositor the shadow is converted, not the
- * aperture: it does not change meanwhile. */
+ * aperture: it does not change meanwhile. What the guest tells of does not change either. */
 static void draw(struct publish *publish, struct canvas_buffer *buffer) {
+	const struct scanout *scanout = &publish->scanout;
 	const struct damage *damage = &publish->damage;
-	size_t row = (size_t)damage->width * damage->pixel;
-	for (size_t i = 0; i < buffer->stale.len && damage->shadow != NULL; i++) {
+	bool off = scanout->format == SCANOUT_NONE;
+	uint32_t pixel = scanout_format_bytes(scanout->format);
+	size_t row = damage->shadow != NULL ? (size_t)damage->width * pixel : scanout->stride;
+	const uint8_t *pixels = damage->shadow;
+	if (pixels == NULL && !off) {
+		pixels = get_pixels(publish);
+	}
+	for (size_t i = 0; i < buffer->stale.len && pixels != NULL; i++) {
 		const struct damage_box *box = &buffer->stale.box[i];
 		for (uint32_t y = box->y; y < box->y + box->height; y++) {
-			convert_row(publish->scanout.format, publish->palette,
-				damage->shadow + y * row + (size_t)box->x * damage->pixel,
-				buffer->pixels + (size_t)y * damage->width + box->x, box->width);
+			convert_row(scanout->format, publish->palette,
+				pixels + y * row + (size_t)box->x * pixel,
+				buffer->pixels + (size_t)y * scanout->width + box->x, box->width);
 		}
 	}
 	buffer->stale = (struct damage_boxes){0};
@@ -196,20 +232,18 @@ static void check_palette(struct publish *publish, const uint32_t *palette) {
 	}
 }
 
-/* Sets *ret to what has changed since the last picture. */
-static void find_damage(struct publish *publish, bool changed, struct damage_boxes *ret) {
-	*ret = (struct damage_boxes){0};
+/* What has changed since the last picture: boxes, or what is found where they are NULL. */
+static void find_damage(
+	struct publish *publish, const struct damage_boxes *boxes, struct damage_boxes *ret) {
 	const struct scanout *scanout = &publish->scanout;
-	if (scanout->format != SCANOUT_NONE) {
-		uint64_t length = (uint64_t)scanout->stride * (scanout->height - 1) +
-			(uint64_t)scanout->width * scanout_format_bytes(scanout->format);
-		const uint8_t *pixels = slice_range(publish->slice, scanout->offset, length);
+	*ret = (struct damage_boxes){0};
+	if (boxes != NULL) {
+		*ret = *boxes;
+	} else if (publish->damage.shadow != NULL) {
+		const uint8_t *pixels = get_pixels(publish);
 		if (pixels != NULL) {
 			damage_compare(&publish->damage, pixels, scanout->stride, ret);
 		}
-	} else if (changed) {
-		damage_boxes_add(ret,
-			(struct damage_box){.width = publish->width, .height = publish->height});
 	}
 }
 
@@ -221,27 +255,31 @@ static void drop_retired(struct publish *publish) {
 	}
 }
 
-/* Takes the look's scanout over. Returns whether it is another one than the last. */
-static bool take_scanout(
+static void take_scanout(
 	struct publish *publish, const struct scanout *scanout, const uint32_t *palette) {
-	bool changed = !scanout_equal(&publish->scanout, scanout);
-	if (changed && !same_mode(publish, &publish->scanout, scanout)) {
+	publish->looks++;
+	drop_retired(publish);
+	if (!same_mode(publish, &publish->scanout, scanout)) {
 		set_mode(publish, scanout);
 		publish->replaced = false;
 	}
 	publish->scanout = *scanout;
 	check_palette(publish, palette);
-	return changed;
 }
 
-static enum publish_result look_direct(struct publish *publish, struct publish_picture *picture) {
+bool publish_flips(const struct publish *publish, const struct scanout *scanout) {
+	return publish->shown_offset != scanout->offset;
+}
+
+static enum publish_result show_direct(struct publish *publish, const struct damage_boxes *boxes,
+	struct publish_picture *picture) {
 	const struct scanout *scanout = &publish->scanout;
-	if (publish->damage.shadow == NULL) {
+	if (publish->damage.shadow == NULL && !scanout->flushed) {
 		return PUBLISH_SAME;
 	}
-	find_damage(publish, false, &picture->boxes);
+	find_damage(publish, boxes, &picture->boxes);
 	// Pages of the same picture still have to be flipped: the guest will draw in the other.
-	if (picture->boxes.len == 0 && publish->shown_offset == scanout->offset) {
+	if (picture->boxes.len == 0 && !publish_flips(publish, scanout)) {
 		return PUBLISH_SAME;
 	}
 	picture->buffer = get_direct(publish, scanout);
@@ -251,21 +289,19 @@ static enum publish_result look_direct(struct publish *publish, struct publish_p
 	}
 	picture->width = scanout->width;
 	picture->height = scanout->height;
-	publish->shown_offset = scanout->offset;
 	return PUBLISH_CHANGED;
 }
 
-static enum publish_result look_canvas(
-	struct publish *publish, bool changed, struct publish_picture *picture) {
-	bool off = publish->scanout.format == SCANOUT_NONE;
-	if (publish->canvas == NULL || (off && !changed)) {
+static enum publish_result show_canvas(struct publish *publish, const struct damage_boxes *boxes,
+	struct publish_picture *picture) {
+	if (publish->canvas == NULL) {
 		return PUBLISH_SAME;
 	}
 	struct canvas_buffer *buffer = canvas_acquire(publish->canvas);
 	if (buffer == NULL) {
 		return PUBLISH_BUSY;
 	}
-	find_damage(publish, changed, &picture->boxes);
+	find_damage(publish, boxes, &picture->boxes);
 	if (picture->boxes.len == 0) {
 		return PUBLISH_SAME;
 	}
@@ -278,20 +314,63 @@ static enum publish_result look_canvas(
 	return PUBLISH_CHANGED;
 }
 
-enum publish_result publish_look(struct publish *publish, const struct scanout *scanout,
-	const uint32_t *palette, struct publish_picture *ret) {
-	publish->looks++;
-	drop_retired(publish);
-	bool changed = take_scanout(publish, scanout, palette);
+static enum publish_result show(
+	struct publish *publish, const struct damage_boxes *boxes, struct publish_picture *ret) {
 	struct publish_picture picture = {0};
-	enum publish_result result = shown_directly(publish, scanout)
-		? look_direct(publish, &picture)
-		: look_canvas(publish, changed, &picture);
+	enum publish_result result = shown_directly(publish, &publish->scanout)
+		? show_direct(publish, boxes, &picture)
+		: show_canvas(publish, boxes, &picture);
 	if (result == PUBLISH_CHANGED) {
 		publish->width = picture.width;
 		publish->height = picture.height;
+		publish->shown_offset = publish->scanout.offset;
 		publish->replaced = true;
+		publish->fresh = false;
 		*ret = picture;
 	}
 	return result;
+}
+
+enum publish_result publish_look(struct publish *publish, const struct scanout *scanout,
+	const uint32_t *palette, struct publish_picture *ret) {
+	take_scanout(publish, scanout, palette);
+	return show(publish, NULL, ret);
+}
+
+/* Boxes came for the scanout of their time, which may have been larger. */
+static void clip_boxes(const struct damage_boxes *boxes, uint32_t width, uint32_t height,
+	struct damage_boxes *ret) {
+	*ret = (struct damage_boxes){0};
+	for (size_t i = 0; i < boxes->len; i++) {
+		struct damage_box box = boxes->box[i];
+		if (box.x >= width || box.y >= height) {
+			continue;
+		}
+		box.width = box.width < width - box.x ? box.width : width - box.x;
+		box.height = box.height < height - box.y ? box.height : height - box.y;
+		damage_boxes_add(ret, box);
+	}
+}
+
+enum publish_result publish_told(struct publish *publish, const struct scanout *scanout,
+	const uint32_t *palette, const struct damage_boxes *boxes, bool all,
+	struct publish_picture *ret) {
+	take_scanout(publish, scanout, palette);
+	bool off = scanout->format == SCANOUT_NONE;
+	if (off && !publish->fresh) {
+		return PUBLISH_SAME;
+	}
+	uint32_t width = off ? publish->width : scanout->width;
+	uint32_t height = off ? publish->height : scanout->height;
+	struct damage_boxes changed = {0};
+	if (all || publish->fresh) {
+		damage_boxes_add(&changed, (struct damage_box){.width = width, .height = height});
+	} else {
+		clip_boxes(boxes, width, height, &changed);
+	}
+	return show(publish, &changed, ret);
+}
+
+void publish_invalidate(struct publish *publish) {
+	damage_invalidate(&publish->damage);
 }

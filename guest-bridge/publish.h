@@ -9,14 +9,21 @@
 #include "wayland.h"
 
 /*
- * Turns what a guest scans out into wl_buffers. Where the compositor can read the guest's
- * own pixels, the buffer lies in the slice's memfd and nothing is copied but the shadow;
- * otherwise the tiles that changed are converted into a canvas. A display that is off is a
- * black picture of the last size.
+ * Turns what a head scans out into wl_buffers. Where the compositor can read the guest's
+ * own pixels, the buffer lies in the slice's memfd and nothing is copied but the shadow,
+ * and not even that where the guest tells of its changes; otherwise what changed is
+ * converted into a canvas. A display that is off is a black picture of the last size.
  */
 
 /* Buffers kept, so that a guest that flips between pages finds them again. */
 #define PUBLISH_DIRECT_MAX 4
+
+/* The slice as a compositor sees it: all of it, as far as wl_shm can count. */
+struct publish_pool {
+	const struct slice *slice;
+	struct wayland *wayland;
+	struct wl_shm_pool *pool; // owned, from its first use
+};
 
 struct publish_direct {
 	struct wl_buffer *buffer; // owned, or NULL
@@ -25,15 +32,14 @@ struct publish_direct {
 };
 
 struct publish {
-	const struct slice *slice;
-	struct wayland *wayland;
-	struct wl_shm_pool *pool; // the aperture, from its first use
+	struct publish_pool *pool;
 	struct publish_direct direct[PUBLISH_DIRECT_MAX];
 	struct canvas *canvas;  // owned; NULL where the scanout is shown directly
 	struct canvas *retired; // owned; of an older mode, shown until a picture replaces it
 	bool replaced;          // that picture has come
-	struct damage damage;
+	struct damage damage;   // empty where the guest tells of its changes
 	struct scanout scanout; // of the last look
+	bool fresh;             // no picture of its mode has come yet
 	uint32_t width, height; // of the last picture, 0: there was none
 	uint64_t shown_offset;  // of the last picture, where it was a direct one
 	uint32_t palette[256];  // of the last look, for SCANOUT_C8
@@ -55,10 +61,17 @@ enum publish_result {
 	PUBLISH_BUSY, // not looked: no buffer is free; released() will be called
 };
 
-/* For one connection, which outlives it, as does the slice. released() is called whenever
- * the compositor gives a canvas' buffer back. */
-void publish_init(struct publish *publish, const struct slice *slice, struct wayland *wayland,
-	void (*released)(void *data), void *data);
+/* For one connection, which outlives the pool, as does the slice. */
+void publish_pool_init(
+	struct publish_pool *pool, const struct slice *slice, struct wayland *wayland);
+
+/* Safe on a zeroed one. Its buffers may be destroyed later. */
+void publish_pool_finish(struct publish_pool *pool);
+
+/* The pool outlives it. released() is called whenever the compositor gives a canvas' buffer
+ * back. */
+void publish_init(struct publish *publish, struct publish_pool *pool, void (*released)(void *data),
+	void *data);
 
 /* Safe on a zeroed one. */
 void publish_finish(struct publish *publish);
@@ -69,6 +82,21 @@ void publish_finish(struct publish *publish);
  */
 enum publish_result publish_look(struct publish *publish, const struct scanout *scanout,
 	const uint32_t *palette, struct publish_picture *ret);
+
+/*
+ * Takes the guest's word for what has changed since the last picture (struct scanout,
+ * flushed), or for that its display is off; all: everything has. Where another one of the
+ * same size and format is scanned out now, boxes are what differs from the last picture.
+ */
+enum publish_result publish_told(struct publish *publish, const struct scanout *scanout,
+	const uint32_t *palette, const struct damage_boxes *boxes, bool all,
+	struct publish_picture *ret);
+
+/* Makes the next look find that everything has changed. */
+void publish_invalidate(struct publish *publish);
+
+/* Whether the last picture shows another place of the slice than this scanout. */
+bool publish_flips(const struct publish *publish, const struct scanout *scanout);
 
 /* Whether a compositor that knows the format can read a scanout where it lies, in a pool of
  * pool_size bytes. */

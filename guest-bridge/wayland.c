@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <wayland-client.h>
 
+#include "cursor-shape-client-protocol.h"
 #include "log.h"
 #include "mullion-guest-v1-client-protocol.h"
 #include "presentation-time-client-protocol.h"
@@ -31,6 +32,15 @@ static void handle_shm_format(void *data, struct wl_shm *shm, uint32_t format) {
 		break;
 	case WL_SHM_FORMAT_RGB888:
 		wayland->rgb888 = true;
+		break;
+	case WL_SHM_FORMAT_XBGR8888:
+		wayland->xbgr8888 = true;
+		break;
+	case WL_SHM_FORMAT_BGRX8888:
+		wayland->bgrx8888 = true;
+		break;
+	case WL_SHM_FORMAT_RGBX8888:
+		wayland->rgbx8888 = true;
 		break;
 	}
 }
@@ -80,6 +90,10 @@ static void handle_global(void *data, struct wl_registry *registry, uint32_t nam
 		w->wm_base = wl_registry_bind(registry, name, &xdg_wm_base_interface,
 			min_u32(version, WM_BASE_VERSION_MAX));
 		xdg_wm_base_add_listener(w->wm_base, &wm_base_listener, w);
+	} else if (strcmp(interface, wp_cursor_shape_manager_v1_interface.name) == 0 &&
+		w->cursor_shapes == NULL) {
+		w->cursor_shapes =
+			wl_registry_bind(registry, name, &wp_cursor_shape_manager_v1_interface, 1);
 	}
 }
 
@@ -189,6 +203,9 @@ int wayland_init(struct wayland *wayland, sd_event *event, int fd, const struct 
 }
 
 static void destroy_globals(struct wayland *w) {
+	if (w->cursor_shapes != NULL) {
+		wp_cursor_shape_manager_v1_destroy(w->cursor_shapes);
+	}
 	if (w->wm_base != NULL) {
 		xdg_wm_base_destroy(w->wm_base);
 	}

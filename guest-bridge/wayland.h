@@ -38,9 +38,10 @@ struct wayland {
 	struct wp_presentation *presentation;
 	struct mullion_guest_v1 *guest;
 	struct xdg_wm_base *wm_base;
+	struct wp_cursor_shape_manager_v1 *cursor_shapes;
 
 	bool monotonic; // presentation times are CLOCK_MONOTONIC
-	bool xrgb1555, rgb565, rgb888;
+	bool xrgb1555, rgb565, rgb888, xbgr8888, bgrx8888, rgbx8888; // what wl_shm knows
 
 	const struct wayland_ops *ops;
 	void *data;

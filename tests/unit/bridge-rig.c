@@ -97,13 +97,13 @@ uint8_t *rig_guest_pixel(struct rig *rig, uint32_t x, uint32_t y) {
 }
 
 uint8_t *rig_shown_row(struct rig *rig, uint32_t y) {
-	struct wl_shm_buffer *picture = fake_picture(&rig->fake);
+	struct wl_shm_buffer *picture = fake_picture(rig->fake.head);
 	return (uint8_t *)wl_shm_buffer_get_data(picture) +
 		(int64_t)y * wl_shm_buffer_get_stride(picture);
 }
 
 void rig_assert_picture(struct rig *rig, uint32_t format, uint32_t stride) {
-	struct wl_shm_buffer *picture = fake_picture(&rig->fake);
+	struct wl_shm_buffer *picture = fake_picture(rig->fake.head);
 	assert_non_null(picture);
 	assert_int_equal(wl_shm_buffer_get_format(picture), format);
 	assert_int_equal(wl_shm_buffer_get_width(picture), RIG_WIDTH);
@@ -112,11 +112,11 @@ void rig_assert_picture(struct rig *rig, uint32_t format, uint32_t stride) {
 }
 
 void rig_assert_damage(struct rig *rig, int32_t x, int32_t y, int32_t width, int32_t height) {
-	assert_int_equal(rig->fake.boxes_len, 1);
-	assert_int_equal(rig->fake.boxes[0].x, x);
-	assert_int_equal(rig->fake.boxes[0].y, y);
-	assert_int_equal(rig->fake.boxes[0].width, width);
-	assert_int_equal(rig->fake.boxes[0].height, height);
+	assert_int_equal(rig->fake.head->boxes_len, 1);
+	assert_int_equal(rig->fake.head->boxes[0].x, x);
+	assert_int_equal(rig->fake.head->boxes[0].y, y);
+	assert_int_equal(rig->fake.head->boxes[0].width, width);
+	assert_int_equal(rig->fake.head->boxes[0].height, height);
 }
 
 void rig_assert_zero_copy(struct rig *rig) {

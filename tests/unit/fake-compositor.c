@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "cursor-shape-protocol.h"
 #include "mullion-guest-v1-protocol.h"
 #include "presentation-time-protocol.h"
 #include "xdg-shell-protocol.h"
@@ -14,45 +15,66 @@ static void destroy_resource(struct wl_client *client, struct wl_resource *resou
 	wl_resource_destroy(resource);
 }
 
-/* Sets a pointer to NULL when its resource goes. */
-static void forget(struct wl_resource *resource) {
-	struct fake *fake = wl_resource_get_user_data(resource);
-	struct wl_resource **all[] = {&fake->surface, &fake->desktop, &fake->wm_base,
-		&fake->xdg_surface, &fake->toplevel, &fake->seat, &fake->keyboard, &fake->pointer,
-		&fake->frame};
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+static void forget_in(struct wl_resource **all[], size_t n, struct wl_resource *resource) {
+	for (size_t i = 0; i < n; i++) {
 		if (*all[i] == resource) {
 			*all[i] = NULL;
 		}
 	}
 }
 
-static struct wl_resource *make(struct fake *fake, struct wl_client *client,
-	const struct wl_interface *interface, uint32_t version, uint32_t id, const void *requests) {
+/* Sets a pointer to NULL when its resource goes. */
+static void forget(struct wl_resource *resource) {
+	struct fake *fake = wl_resource_get_user_data(resource);
+	struct wl_resource **all[] = {&fake->wm_base, &fake->seat, &fake->keyboard, &fake->pointer};
+	forget_in(all, sizeof(all) / sizeof(all[0]), resource);
+}
+
+static void forget_surface(struct wl_resource *resource) {
+	struct fake_surface *surface = wl_resource_get_user_data(resource);
+	struct wl_resource **all[] = {&surface->resource, &surface->desktop, &surface->xdg_surface,
+		&surface->toplevel, &surface->frame};
+	forget_in(all, sizeof(all) / sizeof(all[0]), resource);
+}
+
+static struct wl_resource *make_resource(struct wl_client *client,
+	const struct wl_interface *interface, uint32_t version, uint32_t id, const void *requests,
+	void *data, wl_resource_destroy_func_t destroyed) {
 	struct wl_resource *resource = wl_resource_create(client, interface, (int)version, id);
 	assert(resource != NULL);
-	wl_resource_set_implementation(resource, requests, fake, forget);
+	wl_resource_set_implementation(resource, requests, data, destroyed);
 	return resource;
+}
+
+static struct wl_resource *make(struct fake *fake, struct wl_client *client,
+	const struct wl_interface *interface, uint32_t version, uint32_t id, const void *requests) {
+	return make_resource(client, interface, version, id, requests, fake, forget);
+}
+
+/* Of a surface. */
+static struct wl_resource *make_part(struct fake_surface *surface, struct wl_client *client,
+	const struct wl_interface *interface, uint32_t version, uint32_t id, const void *requests) {
+	return make_resource(client, interface, version, id, requests, surface, forget_surface);
 }
 
 /* wl_surface */
 
 static void surface_attach(struct wl_client *client, struct wl_resource *resource,
 	struct wl_resource *buffer, int32_t x, int32_t y) {
-	struct fake *fake = wl_resource_get_user_data(resource);
-	fake->attached = buffer;
+	struct fake_surface *surface = wl_resource_get_user_data(resource);
+	surface->attached = buffer;
 }
 
 static void surface_damage_buffer(struct wl_client *client, struct wl_resource *resource, int32_t x,
 	int32_t y, int32_t width, int32_t height) {
-	struct fake *fake = wl_resource_get_user_data(resource);
-	assert(fake->pending_len < FAKE_BOXES_MAX);
-	fake->pending[fake->pending_len++] = (struct fake_box){x, y, width, height};
+	struct fake_surface *surface = wl_resource_get_user_data(resource);
+	assert(surface->pending_len < FAKE_BOXES_MAX);
+	surface->pending[surface->pending_len++] = (struct fake_box){x, y, width, height};
 }
 
 static void surface_frame(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
-	struct fake *fake = wl_resource_get_user_data(resource);
-	fake->frame = make(fake, client, &wl_callback_interface, 1, id, NULL);
+	struct fake_surface *surface = wl_resource_get_user_data(resource);
+	surface->frame = make_part(surface, client, &wl_callback_interface, 1, id, NULL);
 }
 
 static void surface_set_region(
@@ -60,27 +82,27 @@ static void surface_set_region(
 }
 
 static void surface_commit(struct wl_client *client, struct wl_resource *resource) {
-	struct fake *fake = wl_resource_get_user_data(resource);
-	if (fake->attached == NULL) {
-		fake->empty_commits++;
-		if (fake->xdg_surface != NULL) {
-			xdg_surface_send_configure(fake->xdg_surface, ++fake->serial);
+	struct fake_surface *surface = wl_resource_get_user_data(resource);
+	if (surface->attached == NULL) {
+		surface->empty_commits++;
+		if (surface->xdg_surface != NULL) {
+			xdg_surface_send_configure(surface->xdg_surface, ++surface->fake->serial);
 		}
 		return;
 	}
-	fake->commits++;
-	fake->last_buffer = fake->buffer;
-	fake->buffer = fake->attached;
-	fake->attached = NULL;
-	memcpy(fake->boxes, fake->pending, sizeof(fake->boxes));
-	fake->boxes_len = fake->pending_len;
-	fake->pending_len = 0;
-	if (!fake->options.hold_buffers && fake->last_buffer != NULL &&
-		fake->last_buffer != fake->buffer) {
-		wl_buffer_send_release(fake->last_buffer);
+	surface->commits++;
+	surface->last_buffer = surface->buffer;
+	surface->buffer = surface->attached;
+	surface->attached = NULL;
+	memcpy(surface->boxes, surface->pending, sizeof(surface->boxes));
+	surface->boxes_len = surface->pending_len;
+	surface->pending_len = 0;
+	if (!surface->fake->options.hold_buffers && surface->last_buffer != NULL &&
+		surface->last_buffer != surface->buffer) {
+		wl_buffer_send_release(surface->last_buffer);
 	}
-	if (!fake->options.hold_frames) {
-		fake_frame(fake);
+	if (!surface->fake->options.hold_frames) {
+		fake_frame(surface);
 	}
 }
 
@@ -108,8 +130,15 @@ static const struct wl_region_interface region_requests = {
 
 static void create_surface(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
 	struct fake *fake = wl_resource_get_user_data(resource);
-	assert(fake->surface == NULL);
-	fake->surface = make(fake, client, &wl_surface_interface, 4, id, &surface_requests);
+	struct fake_surface *surface = fake->head;
+	while (surface->resource != NULL) {
+		surface++;
+		assert(surface < fake->head + FAKE_SURFACES_MAX);
+	}
+	free(surface->title);
+	*surface = (struct fake_surface){.fake = fake};
+	surface->resource =
+		make_part(surface, client, &wl_surface_interface, 4, id, &surface_requests);
 }
 
 static void create_region(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
@@ -158,11 +187,12 @@ static const struct mullion_desktop_v1_interface desktop_requests = {
 };
 
 static void get_desktop(struct wl_client *client, struct wl_resource *resource, uint32_t id,
-	struct wl_resource *surface, uint32_t head) {
-	struct fake *fake = wl_resource_get_user_data(resource);
-	assert(head == 0 && fake->desktop == NULL);
-	fake->desktop = make(fake, client, &mullion_desktop_v1_interface, 1, id, &desktop_requests);
-	mullion_desktop_v1_send_visibility(fake->desktop, MULLION_DESKTOP_V1_VISIBILITY_VISIBLE);
+	struct wl_resource *surface_resource, uint32_t head) {
+	struct fake_surface *surface = wl_resource_get_user_data(surface_resource);
+	assert(surface->desktop == NULL && surface == &surface->fake->head[head]);
+	surface->desktop =
+		make_part(surface, client, &mullion_desktop_v1_interface, 1, id, &desktop_requests);
+	mullion_desktop_v1_send_visibility(surface->desktop, MULLION_DESKTOP_V1_VISIBILITY_VISIBLE);
 }
 
 static const struct mullion_guest_v1_interface guest_requests = {
@@ -176,11 +206,11 @@ static void bind_guest(struct wl_client *client, void *data, uint32_t version, u
 
 /* xdg_wm_base */
 
-static void toplevel_set_string(
+static void toplevel_set_title(
 	struct wl_client *client, struct wl_resource *resource, const char *string) {
-	struct fake *fake = wl_resource_get_user_data(resource);
-	free(fake->title);
-	fake->title = strdup(string);
+	struct fake_surface *surface = wl_resource_get_user_data(resource);
+	free(surface->title);
+	surface->title = strdup(string);
 }
 
 static void toplevel_set_app_id(
@@ -189,19 +219,21 @@ static void toplevel_set_app_id(
 
 static void toplevel_set_size(
 	struct wl_client *client, struct wl_resource *resource, int32_t width, int32_t height) {
+	((struct fake_surface *)wl_resource_get_user_data(resource))->fixed = true;
 }
 
 static const struct xdg_toplevel_interface toplevel_requests = {
 	.destroy = destroy_resource,
-	.set_title = toplevel_set_string,
+	.set_title = toplevel_set_title,
 	.set_app_id = toplevel_set_app_id,
 	.set_max_size = toplevel_set_size,
 	.set_min_size = toplevel_set_size,
 };
 
 static void get_toplevel(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
-	struct fake *fake = wl_resource_get_user_data(resource);
-	fake->toplevel = make(fake, client, &xdg_toplevel_interface, 1, id, &toplevel_requests);
+	struct fake_surface *surface = wl_resource_get_user_data(resource);
+	surface->toplevel =
+		make_part(surface, client, &xdg_toplevel_interface, 1, id, &toplevel_requests);
 }
 
 static void ack_configure(struct wl_client *client, struct wl_resource *resource, uint32_t serial) {
@@ -214,10 +246,10 @@ static const struct xdg_surface_interface xdg_surface_requests = {
 };
 
 static void get_xdg_surface(struct wl_client *client, struct wl_resource *resource, uint32_t id,
-	struct wl_resource *surface) {
-	struct fake *fake = wl_resource_get_user_data(resource);
-	fake->xdg_surface =
-		make(fake, client, &xdg_surface_interface, 1, id, &xdg_surface_requests);
+	struct wl_resource *surface_resource) {
+	struct fake_surface *surface = wl_resource_get_user_data(surface_resource);
+	surface->xdg_surface =
+		make_part(surface, client, &xdg_surface_interface, 1, id, &xdg_surface_requests);
 }
 
 static void pong(struct wl_client *client, struct wl_resource *resource, uint32_t serial) {
@@ -236,7 +268,20 @@ static void bind_wm_base(struct wl_client *client, void *data, uint32_t version,
 
 /* wl_seat */
 
+static void set_cursor(struct wl_client *client, struct wl_resource *resource, uint32_t serial,
+	struct wl_resource *surface, int32_t hot_x, int32_t hot_y) {
+	struct fake *fake = wl_resource_get_user_data(resource);
+	fake->cursor = (struct fake_cursor){
+		.requests = fake->cursor.requests + 1,
+		.serial = serial,
+		.surface = surface != NULL ? wl_resource_get_user_data(surface) : NULL,
+		.hot_x = hot_x,
+		.hot_y = hot_y,
+	};
+}
+
 static const struct wl_pointer_interface pointer_requests = {
+	.set_cursor = set_cursor,
 	.release = destroy_resource,
 };
 
@@ -269,6 +314,38 @@ static void bind_seat(struct wl_client *client, void *data, uint32_t version, ui
 		fake->seat, WL_SEAT_CAPABILITY_POINTER | WL_SEAT_CAPABILITY_KEYBOARD);
 }
 
+/* wp_cursor_shape_manager_v1 */
+
+static void set_shape(
+	struct wl_client *client, struct wl_resource *resource, uint32_t serial, uint32_t shape) {
+	struct fake *fake = wl_resource_get_user_data(resource);
+	fake->cursor = (struct fake_cursor){
+		.requests = fake->cursor.requests + 1,
+		.serial = serial,
+		.shape = shape,
+	};
+}
+
+static const struct wp_cursor_shape_device_v1_interface shape_requests = {
+	.destroy = destroy_resource,
+	.set_shape = set_shape,
+};
+
+static void get_shape_device(struct wl_client *client, struct wl_resource *resource, uint32_t id,
+	struct wl_resource *pointer) {
+	make(wl_resource_get_user_data(resource), client, &wp_cursor_shape_device_v1_interface, 1,
+		id, &shape_requests);
+}
+
+static const struct wp_cursor_shape_manager_v1_interface shapes_requests = {
+	.destroy = destroy_resource,
+	.get_pointer = get_shape_device,
+};
+
+static void bind_shapes(struct wl_client *client, void *data, uint32_t version, uint32_t id) {
+	make(data, client, &wp_cursor_shape_manager_v1_interface, version, id, &shapes_requests);
+}
+
 /* The compositor itself */
 
 void fake_init(struct fake *fake, const struct fake_options *options) {
@@ -280,12 +357,19 @@ void fake_init(struct fake *fake, const struct fake_options *options) {
 		wl_display_add_shm_format(fake->display, WL_SHM_FORMAT_RGB565);
 		wl_display_add_shm_format(fake->display, WL_SHM_FORMAT_XRGB1555);
 		wl_display_add_shm_format(fake->display, WL_SHM_FORMAT_RGB888);
+		wl_display_add_shm_format(fake->display, WL_SHM_FORMAT_XBGR8888);
+		wl_display_add_shm_format(fake->display, WL_SHM_FORMAT_BGRX8888);
+		wl_display_add_shm_format(fake->display, WL_SHM_FORMAT_RGBX8888);
 	}
 	wl_global_create(fake->display, &wl_compositor_interface, 4, fake, bind_compositor);
 	wl_global_create(fake->display, &xdg_wm_base_interface, 1, fake, bind_wm_base);
 	wl_global_create(fake->display, &wl_seat_interface, 8, fake, bind_seat);
 	if (!options->no_guest_role) {
 		wl_global_create(fake->display, &mullion_guest_v1_interface, 1, fake, bind_guest);
+	}
+	if (!options->no_shapes) {
+		wl_global_create(
+			fake->display, &wp_cursor_shape_manager_v1_interface, 1, fake, bind_shapes);
 	}
 	if (!options->no_presentation) {
 		wl_global_create(
@@ -296,14 +380,19 @@ void fake_init(struct fake *fake, const struct fake_options *options) {
 void fake_finish(struct fake *fake) {
 	wl_display_destroy_clients(fake->display);
 	wl_display_destroy(fake->display);
-	free(fake->title);
+	for (size_t i = 0; i < FAKE_SURFACES_MAX; i++) {
+		free(fake->head[i].title);
+	}
 }
 
 static void handle_client_gone(struct wl_listener *listener, void *data) {
 	struct fake *fake = wl_container_of(listener, fake, client_gone);
 	fake->client = NULL;
-	fake->buffer = fake->last_buffer = fake->attached = NULL;
-	fake->commits = 0;
+	for (size_t i = 0; i < FAKE_SURFACES_MAX; i++) {
+		struct fake_surface *surface = &fake->head[i];
+		surface->buffer = surface->last_buffer = surface->attached = NULL;
+		surface->commits = 0;
+	}
 }
 
 int fake_connect(struct fake *fake) {
@@ -323,13 +412,13 @@ void fake_run(struct fake *fake) {
 	wl_display_flush_clients(fake->display);
 }
 
-void fake_frame(struct fake *fake) {
-	if (fake->frame != NULL) {
-		wl_callback_send_done(fake->frame, 0);
-		wl_resource_destroy(fake->frame);
+void fake_frame(struct fake_surface *surface) {
+	if (surface->frame != NULL) {
+		wl_callback_send_done(surface->frame, 0);
+		wl_resource_destroy(surface->frame);
 	}
 }
 
-struct wl_shm_buffer *fake_picture(struct fake *fake) {
-	return fake->buffer != NULL ? wl_shm_buffer_get(fake->buffer) : NULL;
+struct wl_shm_buffer *fake_picture(const struct fake_surface *surface) {
+	return surface->buffer != NULL ? wl_shm_buffer_get(surface->buffer) : NULL;
 }

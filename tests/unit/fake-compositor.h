@@ -7,10 +7,11 @@
 
 /*
  * The smallest compositor that a client of mullion's can be tried against, in the test's
- * own process: one client, one surface. It notes what it is sent and answers when told to.
+ * own process: one client. It notes what it is sent and answers when told to.
  */
 
 #define FAKE_BOXES_MAX 64
+#define FAKE_SURFACES_MAX 17 // 16 heads and a pointer
 
 struct fake_box {
 	int32_t x, y, width, height;
@@ -19,21 +20,20 @@ struct fake_box {
 struct fake_options {
 	bool no_guest_role;   // only xdg_wm_base
 	bool no_presentation; // no wp_presentation
+	bool no_shapes;       // no wp_cursor_shape_manager_v1
 	bool few_formats;     // only ARGB8888 and XRGB8888
 	bool hold_frames;     // frame callbacks are answered by fake_frame() only
 	bool hold_buffers;    // nothing is released
 };
 
-struct fake {
-	struct fake_options options;
-	struct wl_display *display;
-	struct wl_client *client; // NULL where it is gone
-	struct wl_listener client_gone;
-
-	// Of the client; NULL where it has none.
-	struct wl_resource *surface, *desktop, *wm_base, *xdg_surface, *toplevel, *seat, *keyboard,
-		*pointer;
-	char *title;
+/* A wl_surface of the client's, and its role. */
+struct fake_surface {
+	struct fake *fake;
+	struct wl_resource *resource; // NULL: there is none
+	// NULL where it has none.
+	struct wl_resource *desktop, *xdg_surface, *toplevel;
+	char *title; // owned
+	bool fixed;  // a size was set for the toplevel
 
 	// The next commit.
 	struct wl_resource *attached;
@@ -48,6 +48,27 @@ struct fake {
 	struct wl_resource *last_buffer; // the one before
 	struct fake_box boxes[FAKE_BOXES_MAX];
 	size_t boxes_len;
+};
+
+/* What the client said about the pointer's look. */
+struct fake_cursor {
+	unsigned requests;            // set_cursor or set_shape
+	uint32_t serial;              // of the last
+	struct fake_surface *surface; // NULL: hidden, or a shape
+	uint32_t shape;               // 0: none
+	int32_t hot_x, hot_y;
+};
+
+struct fake {
+	struct fake_options options;
+	struct wl_display *display;
+	struct wl_client *client; // NULL where it is gone
+	struct wl_listener client_gone;
+	struct fake_surface head[FAKE_SURFACES_MAX]; // all surfaces, heads first
+	struct fake_cursor cursor;
+
+	// Of the client; NULL where it has none.
+	struct wl_resource *wm_base, *seat, *keyboard, *pointer;
 	uint32_t serial;
 };
 
@@ -61,9 +82,9 @@ int fake_connect(struct fake *fake);
 void fake_run(struct fake *fake);
 
 /* Answers the last frame callback. */
-void fake_frame(struct fake *fake);
+void fake_frame(struct fake_surface *surface);
 
 /* The picture of the last commit; NULL where there is none. */
-struct wl_shm_buffer *fake_picture(struct fake *fake);
+struct wl_shm_buffer *fake_picture(const struct fake_surface *surface);
 
 #endif

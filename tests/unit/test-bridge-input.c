@@ -25,14 +25,15 @@ static void focus_keyboard(struct rig *rig, uint32_t held) {
 	if (held != 0) {
 		*(uint32_t *)wl_array_add(&keys, sizeof(held)) = held;
 	}
-	wl_keyboard_send_enter(rig->fake.keyboard, 0, rig->fake.surface, &keys);
+	wl_keyboard_send_enter(rig->fake.keyboard, 0, rig->fake.head->resource, &keys);
 	wl_array_release(&keys);
 }
 
 static void start_input(struct rig *rig) {
 	rig_init(rig, &usual);
 	RIG_UNTIL(rig,
-		rig->fake.commits == 1 && rig->fake.keyboard != NULL && rig->fake.pointer != NULL);
+		rig->fake.head->commits == 1 && rig->fake.keyboard != NULL &&
+			rig->fake.pointer != NULL);
 }
 
 static void keys_arrive_as_they_are_numbered(void **state) {
@@ -61,7 +62,7 @@ static void held_keys_are_released_when_the_focus_goes(void **state) {
 	send_key(&rig, KEY_LEFTCTRL, true);
 	send_key(&rig, KEY_B, true);
 	RIG_UNTIL(&rig, rig.inputs == 2);
-	wl_keyboard_send_leave(rig.fake.keyboard, 0, rig.fake.surface);
+	wl_keyboard_send_leave(rig.fake.keyboard, 0, rig.fake.head->resource);
 	RIG_UNTIL(&rig, rig.inputs == 3);
 	assert_int_equal(rig.input.count, 2);
 	assert_event(&rig, 0, LINK_INPUT_KEY, KEY_LEFTCTRL, 0);
@@ -135,7 +136,7 @@ static void a_pointer_frame_is_one_message(void **state) {
 	struct rig rig;
 	start_input(&rig);
 	struct wl_resource *pointer = rig.fake.pointer;
-	wl_pointer_send_enter(pointer, 0, rig.fake.surface, 0, 0);
+	wl_pointer_send_enter(pointer, 0, rig.fake.head->resource, 0, 0);
 	wl_pointer_send_button(pointer, 0, 0, BTN_LEFT, 1);
 	wl_pointer_send_axis_value120(pointer, 0, 240);
 	wl_pointer_send_axis(pointer, 0, 0, wl_fixed_from_int(30));
@@ -146,7 +147,7 @@ static void a_pointer_frame_is_one_message(void **state) {
 	assert_event(&rig, 2, LINK_INPUT_BUTTON, BTN_LEFT, 1);
 	assert_event(&rig, 3, LINK_INPUT_WHEEL, 0, 2);
 	assert_event(&rig, 4, LINK_INPUT_HWHEEL, 0, -1);
-	wl_pointer_send_leave(pointer, 0, rig.fake.surface);
+	wl_pointer_send_leave(pointer, 0, rig.fake.head->resource);
 	wl_pointer_send_frame(pointer);
 	RIG_UNTIL(&rig, rig.inputs == 2);
 	assert_int_equal(rig.input.count, 1);

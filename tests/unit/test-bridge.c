@@ -25,7 +25,7 @@ static void the_slice_itself_is_shown(void **state) {
 	struct rig rig;
 	rig_init(&rig, &usual);
 	rig_set_mode(&rig, SCANOUT_XRGB8888, RIG_WIDTH * 4 + 64, 4096);
-	RIG_UNTIL(&rig, rig.fake.commits == 1);
+	RIG_UNTIL(&rig, rig.fake.head->commits == 1);
 	rig_assert_picture(&rig, WL_SHM_FORMAT_XRGB8888, RIG_WIDTH * 4 + 64);
 	rig_assert_damage(&rig, 0, 0, RIG_WIDTH, RIG_HEIGHT);
 	rig_assert_zero_copy(&rig);
@@ -35,9 +35,9 @@ static void the_slice_itself_is_shown(void **state) {
 static void an_unchanged_guest_causes_no_commit(void **state) {
 	struct rig rig;
 	rig_init(&rig, &usual);
-	RIG_UNTIL(&rig, rig.fake.commits == 1);
+	RIG_UNTIL(&rig, rig.fake.head->commits == 1);
 	rig_spin(&rig, 600);
-	assert_int_equal(rig.fake.commits, 1);
+	assert_int_equal(rig.fake.head->commits, 1);
 	assert_int_equal(rig.committed, 1);
 	assert_in_range(rig.looked, 2, 16);
 	rig_finish(&rig);
@@ -46,11 +46,11 @@ static void an_unchanged_guest_causes_no_commit(void **state) {
 static void a_changed_pixel_is_one_tile_of_the_same_buffer(void **state) {
 	struct rig rig;
 	rig_init(&rig, &usual);
-	RIG_UNTIL(&rig, rig.fake.commits == 1);
+	RIG_UNTIL(&rig, rig.fake.head->commits == 1);
 	*rig_guest_pixel(&rig, 100, 50) ^= 1;
-	RIG_UNTIL(&rig, rig.fake.commits == 2);
+	RIG_UNTIL(&rig, rig.fake.head->commits == 2);
 	rig_assert_damage(&rig, 64, 48, 64, 16);
-	assert_ptr_equal(rig.fake.buffer, rig.fake.last_buffer);
+	assert_ptr_equal(rig.fake.head->buffer, rig.fake.head->last_buffer);
 	rig_finish(&rig);
 }
 
@@ -61,28 +61,28 @@ static void a_busy_guest_is_shown_once_a_frame(void **state) {
 	uint64_t start = clock_usec(), now = start, frames = 0;
 	while ((now = clock_usec()) < start + 500 * USEC_PER_MSEC) {
 		if (now - start > frames * 16667) {
-			fake_frame(&rig.fake);
+			fake_frame(rig.fake.head);
 			frames++;
 		}
 		++*rig_guest_pixel(&rig, 0, 0);
 		bridge_drawn(rig.bridge, 0);
 		rig_step(&rig);
 	}
-	assert_in_range(rig.fake.commits, 4, 32);
+	assert_in_range(rig.fake.head->commits, 4, 32);
 	rig_finish(&rig);
 }
 
 static void hints_without_a_change_are_looked_at_once_a_frame(void **state) {
 	struct rig rig;
 	rig_init(&rig, &usual);
-	RIG_UNTIL(&rig, rig.fake.commits == 1);
+	RIG_UNTIL(&rig, rig.fake.head->commits == 1);
 	uint64_t end = clock_usec() + 500 * USEC_PER_MSEC;
 	while (clock_usec() < end) {
 		bridge_drawn(rig.bridge, 0);
 		rig_step(&rig);
 	}
 	assert_in_range(rig.looked, 4, 32);
-	assert_int_equal(rig.fake.commits, 1);
+	assert_int_equal(rig.fake.head->commits, 1);
 	rig_finish(&rig);
 }
 
@@ -90,26 +90,26 @@ static void no_commit_before_the_frame_callback(void **state) {
 	struct fake_options options = {.hold_frames = true};
 	struct rig rig;
 	rig_init(&rig, &options);
-	RIG_UNTIL(&rig, rig.fake.commits == 1);
+	RIG_UNTIL(&rig, rig.fake.head->commits == 1);
 	++*rig_guest_pixel(&rig, 0, 0);
 	bridge_drawn(rig.bridge, 0);
 	rig_spin(&rig, 100);
 	assert_int_equal(rig.looked, 1);
-	fake_frame(&rig.fake);
-	RIG_UNTIL(&rig, rig.fake.commits == 2);
+	fake_frame(rig.fake.head);
+	RIG_UNTIL(&rig, rig.fake.head->commits == 2);
 	rig_finish(&rig);
 }
 
 static void a_mode_set_is_shown_whole(void **state) {
 	struct rig rig;
 	rig_init(&rig, &usual);
-	RIG_UNTIL(&rig, rig.fake.commits == 1);
+	RIG_UNTIL(&rig, rig.fake.head->commits == 1);
 	assert_true(scanout_compute(&rig.slice, rig.slice.aperture, SCANOUT_XRGB8888, 640, 480,
 		640 * 4, 0, &rig.scanout));
 	bridge_scanout_changed(rig.bridge, 0);
-	RIG_UNTIL(&rig, rig.fake.commits == 2);
+	RIG_UNTIL(&rig, rig.fake.head->commits == 2);
 	rig_assert_damage(&rig, 0, 0, 640, 480);
-	assert_int_equal(wl_shm_buffer_get_width(fake_picture(&rig.fake)), 640);
+	assert_int_equal(wl_shm_buffer_get_width(fake_picture(rig.fake.head)), 640);
 	rig_finish(&rig);
 }
 
@@ -118,17 +118,17 @@ static void a_flip_between_equal_pages_still_changes_the_buffer(void **state) {
 	rig_init(&rig, &usual);
 	uint64_t page = 1 << 20;
 	memcpy(rig.slice.map + page, rig.slice.map, page);
-	RIG_UNTIL(&rig, rig.fake.commits == 1);
-	struct wl_resource *first = rig.fake.buffer;
+	RIG_UNTIL(&rig, rig.fake.head->commits == 1);
+	struct wl_resource *first = rig.fake.head->buffer;
 	rig_set_mode(&rig, SCANOUT_XRGB8888, RIG_WIDTH * 4, page);
 	bridge_drawn(rig.bridge, 0);
-	RIG_UNTIL(&rig, rig.fake.commits == 2);
-	assert_int_equal(rig.fake.boxes_len, 0);
+	RIG_UNTIL(&rig, rig.fake.head->commits == 2);
+	assert_int_equal(rig.fake.head->boxes_len, 0);
 	rig_assert_zero_copy(&rig);
 	rig_set_mode(&rig, SCANOUT_XRGB8888, RIG_WIDTH * 4, 0);
 	bridge_drawn(rig.bridge, 0);
-	RIG_UNTIL(&rig, rig.fake.commits == 3);
-	assert_ptr_equal(rig.fake.buffer, first);
+	RIG_UNTIL(&rig, rig.fake.head->commits == 3);
+	assert_ptr_equal(rig.fake.head->buffer, first);
 	rig_finish(&rig);
 }
 
@@ -147,7 +147,7 @@ static void formats_that_the_compositor_knows_are_not_copied(void **state) {
 		uint32_t stride = RIG_WIDTH * scanout_format_bytes(cases[i].format) + 24;
 		rig_set_mode(&rig, cases[i].format, stride, 64);
 		bridge_scanout_changed(rig.bridge, 0);
-		RIG_UNTIL(&rig, rig.fake.commits == i + 1);
+		RIG_UNTIL(&rig, rig.fake.head->commits == i + 1);
 		rig_assert_picture(&rig, cases[i].shm, stride);
 		// The other row of 16 bits: what one test draws, the next look finds.
 		assert_memory_equal(
@@ -167,7 +167,7 @@ static void other_formats_are_converted(void **state) {
 		memset(rig_guest_pixel(&rig, 0, 0), 0xff, 4);
 		memset(rig_guest_pixel(&rig, 5, 100), 0, 4);
 		bridge_scanout_changed(rig.bridge, 0);
-		RIG_UNTIL(&rig, rig.fake.commits == i + 1);
+		RIG_UNTIL(&rig, rig.fake.head->commits == i + 1);
 		rig_assert_picture(&rig, WL_SHM_FORMAT_XRGB8888, RIG_WIDTH * 4);
 		assert_int_equal(((uint32_t *)rig_shown_row(&rig, 0))[0], 0xffffffff);
 		assert_int_equal(((uint32_t *)rig_shown_row(&rig, 100))[5], 0xff000000);
@@ -187,7 +187,7 @@ static void layouts_that_wl_shm_refuses_are_converted(void **state) {
 	for (unsigned i = 0; i < 4; i++) {
 		rig_set_mode(&rig, SCANOUT_XRGB8888, cases[i].stride, cases[i].offset);
 		bridge_scanout_changed(rig.bridge, 0);
-		RIG_UNTIL(&rig, rig.fake.commits == i + 1);
+		RIG_UNTIL(&rig, rig.fake.head->commits == i + 1);
 		rig_assert_picture(&rig, WL_SHM_FORMAT_XRGB8888, row);
 		for (uint32_t y = 0; y < RIG_HEIGHT; y++) {
 			for (uint32_t x = 0; x < RIG_WIDTH; x++) {
@@ -207,10 +207,10 @@ static void a_palette_change_shows_everything_again(void **state) {
 	rig_set_mode(&rig, SCANOUT_C8, RIG_WIDTH, 0);
 	uint8_t index = *rig_guest_pixel(&rig, 9, 9);
 	rig.palette[index] = 0x123456;
-	RIG_UNTIL(&rig, rig.fake.commits == 1);
+	RIG_UNTIL(&rig, rig.fake.head->commits == 1);
 	assert_int_equal(((uint32_t *)rig_shown_row(&rig, 9))[9], 0xff123456);
 	rig.palette[index] = 0xabcdef;
-	RIG_UNTIL(&rig, rig.fake.commits == 2);
+	RIG_UNTIL(&rig, rig.fake.head->commits == 2);
 	rig_assert_damage(&rig, 0, 0, RIG_WIDTH, RIG_HEIGHT);
 	assert_int_equal(((uint32_t *)rig_shown_row(&rig, 9))[9], 0xffabcdef);
 	rig_finish(&rig);
@@ -225,7 +225,7 @@ static void converted_pictures_stay_whole_over_many_changes(void **state) {
 	rig_set_mode(&rig, SCANOUT_C8, RIG_WIDTH, 0);
 	srand(3);
 	for (unsigned round = 1; round <= 10; round++) {
-		RIG_UNTIL(&rig, rig.fake.commits == round);
+		RIG_UNTIL(&rig, rig.fake.head->commits == round);
 		for (uint32_t y = 0; y < RIG_HEIGHT; y++) {
 			for (uint32_t x = 0; x < RIG_WIDTH; x++) {
 				assert_int_equal(((uint32_t *)rig_shown_row(&rig, y))[x],
@@ -247,19 +247,19 @@ static void a_buffer_that_is_not_released_is_not_written(void **state) {
 	rig_set_mode(&rig, SCANOUT_C8, RIG_WIDTH, 0);
 	rig.palette[1] = 0x00ff00;
 	memset(rig.slice.map, 0, RIG_WIDTH * RIG_HEIGHT);
-	RIG_UNTIL(&rig, rig.fake.commits == 1);
-	struct wl_shm_buffer *first = fake_picture(&rig.fake);
-	struct wl_resource *first_resource = rig.fake.buffer;
+	RIG_UNTIL(&rig, rig.fake.head->commits == 1);
+	struct wl_shm_buffer *first = fake_picture(rig.fake.head);
+	struct wl_resource *first_resource = rig.fake.head->buffer;
 	memset(rig.slice.map, 1, RIG_WIDTH * RIG_HEIGHT);
-	RIG_UNTIL(&rig, rig.fake.commits == 2);
+	RIG_UNTIL(&rig, rig.fake.head->commits == 2);
 	memset(rig.slice.map, 0, RIG_WIDTH * RIG_HEIGHT);
 	rig_spin(&rig, 100);
-	assert_int_equal(rig.fake.commits, 2);
+	assert_int_equal(rig.fake.head->commits, 2);
 	assert_int_equal(*(uint32_t *)wl_shm_buffer_get_data(first), 0xff000000);
 	assert_int_equal(*(uint32_t *)rig_shown_row(&rig, 0), 0xff00ff00);
 	wl_buffer_send_release(first_resource);
-	RIG_UNTIL(&rig, rig.fake.commits == 3);
-	assert_ptr_equal(rig.fake.buffer, first_resource);
+	RIG_UNTIL(&rig, rig.fake.head->commits == 3);
+	assert_ptr_equal(rig.fake.head->buffer, first_resource);
 	rig_finish(&rig);
 }
 
@@ -268,20 +268,20 @@ static void a_display_that_is_off_is_black_in_its_last_size(void **state) {
 	rig_init(&rig, &usual);
 	rig.scanout = (struct scanout){.format = SCANOUT_NONE};
 	rig_spin(&rig, 50);
-	assert_int_equal(rig.fake.commits, 0);
+	assert_int_equal(rig.fake.head->commits, 0);
 	rig_set_mode(&rig, SCANOUT_XRGB8888, RIG_WIDTH * 4, 0);
 	bridge_scanout_changed(rig.bridge, 0);
-	RIG_UNTIL(&rig, rig.fake.commits == 1);
+	RIG_UNTIL(&rig, rig.fake.head->commits == 1);
 	rig.scanout = (struct scanout){.format = SCANOUT_NONE};
 	bridge_scanout_changed(rig.bridge, 0);
-	RIG_UNTIL(&rig, rig.fake.commits == 2);
+	RIG_UNTIL(&rig, rig.fake.head->commits == 2);
 	rig_assert_picture(&rig, WL_SHM_FORMAT_XRGB8888, RIG_WIDTH * 4);
 	assert_black(&rig);
 	rig_spin(&rig, 50);
-	assert_int_equal(rig.fake.commits, 2);
+	assert_int_equal(rig.fake.head->commits, 2);
 	rig_set_mode(&rig, SCANOUT_XRGB8888, RIG_WIDTH * 4, 0);
 	bridge_scanout_changed(rig.bridge, 0);
-	RIG_UNTIL(&rig, rig.fake.commits == 3);
+	RIG_UNTIL(&rig, rig.fake.head->commits == 3);
 	rig_assert_zero_copy(&rig);
 	rig_finish(&rig);
 }
@@ -289,7 +289,7 @@ static void a_display_that_is_off_is_black_in_its_last_size(void **state) {
 static void a_mode_too_large_to_convert_keeps_the_last_picture(void **state) {
 	struct rig rig;
 	rig_init(&rig, &usual);
-	RIG_UNTIL(&rig, rig.fake.commits == 1);
+	RIG_UNTIL(&rig, rig.fake.head->commits == 1);
 	// 32 MiB in the slice, 128 MiB as XRGB8888.
 	assert_true(scanout_compute(
 		&rig.slice, rig.slice.aperture, SCANOUT_C8, 16384, 2048, 16384, 0, &rig.scanout));
@@ -297,19 +297,20 @@ static void a_mode_too_large_to_convert_keeps_the_last_picture(void **state) {
 	unsigned looked = rig.looked;
 	RIG_UNTIL(&rig, rig.looked > looked);
 	rig_spin(&rig, 20);
-	assert_int_equal(rig.fake.commits, 1);
+	assert_int_equal(rig.fake.head->commits, 1);
 	rig_assert_picture(&rig, WL_SHM_FORMAT_XRGB8888, RIG_WIDTH * 4);
 	rig_set_mode(&rig, SCANOUT_C8, RIG_WIDTH, 0);
 	bridge_scanout_changed(rig.bridge, 0);
-	RIG_UNTIL(&rig, rig.fake.commits == 2);
+	RIG_UNTIL(&rig, rig.fake.head->commits == 2);
 	rig_finish(&rig);
 }
 
 static void a_hidden_guest_is_shown_at_once_when_it_is_seen_again(void **state) {
 	struct rig rig;
 	rig_init(&rig, &usual);
-	RIG_UNTIL(&rig, rig.fake.commits == 1);
-	mullion_desktop_v1_send_visibility(rig.fake.desktop, MULLION_DESKTOP_V1_VISIBILITY_HIDDEN);
+	RIG_UNTIL(&rig, rig.fake.head->commits == 1);
+	mullion_desktop_v1_send_visibility(
+		rig.fake.head->desktop, MULLION_DESKTOP_V1_VISIBILITY_HIDDEN);
 	rig_spin(&rig, 20);
 	unsigned looked = rig.looked;
 	++*rig_guest_pixel(&rig, 0, 0);
@@ -317,9 +318,9 @@ static void a_hidden_guest_is_shown_at_once_when_it_is_seen_again(void **state) 
 	rig_spin(&rig, 300);
 	assert_int_equal(rig.looked, looked);
 	mullion_desktop_v1_send_visibility(
-		rig.fake.desktop, MULLION_DESKTOP_V1_VISIBILITY_FULLSCREEN);
+		rig.fake.head->desktop, MULLION_DESKTOP_V1_VISIBILITY_FULLSCREEN);
 	uint64_t start = clock_usec();
-	RIG_UNTIL(&rig, rig.fake.commits == 2);
+	RIG_UNTIL(&rig, rig.fake.head->commits == 2);
 	assert_true(clock_usec() - start < 500 * USEC_PER_MSEC);
 	rig_finish(&rig);
 }
@@ -328,19 +329,20 @@ static void a_hidden_guest_is_kept_up_to_date_with_one_frame_callback(void **sta
 	struct fake_options options = {.hold_frames = true};
 	struct rig rig;
 	rig_init(&rig, &options);
-	RIG_UNTIL(&rig, rig.fake.commits == 1);
-	struct wl_resource *frame = rig.fake.frame;
-	mullion_desktop_v1_send_visibility(rig.fake.desktop, MULLION_DESKTOP_V1_VISIBILITY_HIDDEN);
+	RIG_UNTIL(&rig, rig.fake.head->commits == 1);
+	struct wl_resource *frame = rig.fake.head->frame;
+	mullion_desktop_v1_send_visibility(
+		rig.fake.head->desktop, MULLION_DESKTOP_V1_VISIBILITY_HIDDEN);
 	++*rig_guest_pixel(&rig, 0, 0);
-	RIG_UNTIL(&rig, rig.fake.commits == 2);
-	assert_ptr_equal(rig.fake.frame, frame);
+	RIG_UNTIL(&rig, rig.fake.head->commits == 2);
+	assert_ptr_equal(rig.fake.head->frame, frame);
 	rig_finish(&rig);
 }
 
 /* Every pixel that the compositor can read is the guest's, or its conversion. */
 static void assert_same_picture(struct rig *rig) {
 	const struct scanout *scanout = &rig->scanout;
-	struct wl_shm_buffer *picture = fake_picture(&rig->fake);
+	struct wl_shm_buffer *picture = fake_picture(rig->fake.head);
 	assert_int_equal(wl_shm_buffer_get_width(picture), scanout->width);
 	assert_int_equal(wl_shm_buffer_get_height(picture), scanout->height);
 	uint32_t format = wl_shm_buffer_get_format(picture);
@@ -368,20 +370,20 @@ static void any_mode_is_shown_as_it_is(void **state) {
 	for (uint32_t i = 0; i < 256; i++) {
 		rig.palette[i] = (uint32_t)rand() & 0xffffff;
 	}
-	RIG_UNTIL(&rig, rig.fake.commits == 1);
+	RIG_UNTIL(&rig, rig.fake.head->commits == 1);
 	for (int round = 0; round < 40; round++) {
 		enum scanout_format format = SCANOUT_C8 + (enum scanout_format)(rand() % 5);
 		uint32_t width = 1 + (uint32_t)rand() % 512, height = 1 + (uint32_t)rand() % 300;
 		uint32_t stride = width * scanout_format_bytes(format) + (uint32_t)rand() % 9;
 		assert_true(scanout_compute(&rig.slice, rig.slice.aperture, format, width, height,
 			stride, (uint64_t)rand() % (1 << 20), &rig.scanout));
-		unsigned commits = rig.fake.commits;
+		unsigned commits = rig.fake.head->commits;
 		bridge_scanout_changed(rig.bridge, 0);
-		RIG_UNTIL(&rig, rig.fake.commits > commits);
+		RIG_UNTIL(&rig, rig.fake.head->commits > commits);
 		assert_same_picture(&rig);
-		commits = rig.fake.commits;
+		commits = rig.fake.head->commits;
 		++*rig_guest_pixel(&rig, width - 1, height - 1);
-		RIG_UNTIL(&rig, rig.fake.commits > commits);
+		RIG_UNTIL(&rig, rig.fake.head->commits > commits);
 		assert_same_picture(&rig);
 	}
 	rig_finish(&rig);
@@ -390,7 +392,7 @@ static void any_mode_is_shown_as_it_is(void **state) {
 static void a_flush_is_answered_once(void **state) {
 	struct rig rig;
 	rig_init(&rig, &usual);
-	RIG_UNTIL(&rig, rig.fake.commits == 1);
+	RIG_UNTIL(&rig, rig.fake.head->commits == 1);
 	const struct damage_boxes none = {0};
 	for (int i = 0; i < 5; i++) {
 		bridge_flushed(rig.bridge, 0, &none);

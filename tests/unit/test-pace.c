@@ -39,7 +39,7 @@ static void show(struct rig *rig) {
 
 static struct rig rig_start(void) {
 	struct rig rig = {.now = START + PERIOD - 3000};
-	pace_init(&rig.pace);
+	pace_init(&rig.pace, PACE_HIDDEN);
 	assert_true(pace_next(&rig.pace) <= rig.now);
 	show(&rig);
 	return rig;
@@ -249,7 +249,7 @@ static void one_refresh_too_late_does_not_last(void **state) {
 	static const uint64_t phases[] = {PERIOD, 1000, 8000, 15000};
 	for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
 		struct output output = {.rig = {.now = START}, .refresh = START + PERIOD};
-		pace_init(&output.rig.pace);
+		pace_init(&output.rig.pace, PACE_HIDDEN);
 		output_run(&output, 30, phases[i]);
 		assert_true(output.latency <= PERIOD);
 		// Another client's picture waits for the refresh just when the guest commits.
@@ -277,7 +277,7 @@ static void hints_are_waited_for_while_they_come(void **state) {
 
 static void works_without_presentation_feedback(void **state) {
 	struct rig rig = {.now = START};
-	pace_init(&rig.pace);
+	pace_init(&rig.pace, PACE_HIDDEN);
 	for (int i = 0; i < 10; i++) {
 		uint64_t last = rig.now;
 		look(&rig, true);

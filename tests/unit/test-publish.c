@@ -47,25 +47,43 @@ static void every_pixel_of_every_size_can_be_pointed_at(void **state) {
 		1, 2, 3, 640, 799, 800, 1000, 1024, 1366, 1920, 3840, 16384};
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		for (uint32_t pixel = 0; pixel < sizes[i]; pixel++) {
-			int32_t value = input_scale(wl_fixed_from_int((int)pixel), sizes[i]);
+			int32_t value =
+				input_scale(wl_fixed_from_int((int)pixel), 0, sizes[i], sizes[i]);
 			assert_int_equal((uint64_t)value * sizes[i] / 32768, pixel);
-			value = input_scale(wl_fixed_from_int((int)pixel) + 128, sizes[i]);
+			value = input_scale(
+				wl_fixed_from_int((int)pixel) + 128, 0, sizes[i], sizes[i]);
 			assert_int_equal((uint64_t)value * sizes[i] / 32768, pixel);
 		}
 	}
 }
 
 static void pointers_outside_stay_at_the_edge(void **state) {
-	assert_int_equal(input_scale(INT32_MIN, 1024), 0);
-	assert_int_equal(input_scale(-1, 1024), 0);
-	assert_int_equal(input_scale(wl_fixed_from_int(1024), 1024), LINK_INPUT_ABS_LIMIT);
-	assert_int_equal(input_scale(INT32_MAX, 1), LINK_INPUT_ABS_LIMIT);
+	assert_int_equal(input_scale(INT32_MIN, 0, 1024, 1024), 0);
+	assert_int_equal(input_scale(-1, 0, 1024, 1024), 0);
+	assert_int_equal(input_scale(wl_fixed_from_int(1024), 0, 1024, 1024), LINK_INPUT_ABS_LIMIT);
+	assert_int_equal(input_scale(INT32_MAX, 0, 1, 1), LINK_INPUT_ABS_LIMIT);
+	// Of a part: at its own edge.
+	assert_int_equal(input_scale(-1, 512, 256, 1024), 16384);
+	assert_int_equal(input_scale(INT32_MAX, 512, 256, 1024), 24576);
+}
+
+static void every_pixel_of_a_second_head_can_be_pointed_at(void **state) {
+	static const uint32_t firsts[] = {1, 640, 1920, 16384}, seconds[] = {1, 1366, 2560};
+	for (size_t i = 0; i < 12; i++) {
+		uint32_t first = firsts[i / 3], second = seconds[i % 3], span = first + second;
+		for (uint32_t pixel = 0; pixel < second; pixel++) {
+			int32_t value =
+				input_scale(wl_fixed_from_int((int)pixel), first, second, span);
+			assert_int_equal((uint64_t)value * span / 32768, first + pixel);
+		}
+	}
 }
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_layouts_that_wl_shm_takes_fit),
 		cmocka_unit_test(every_pixel_of_every_size_can_be_pointed_at),
+		cmocka_unit_test(every_pixel_of_a_second_head_can_be_pointed_at),
 		cmocka_unit_test(pointers_outside_stay_at_the_edge),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
