@@ -9,20 +9,17 @@
 #include <sys/socket.h>
 #include <systemd/sd-event.h>
 
-#include "bochs.h"
 #include "bridge.h"
 #include "clock.h"
 #include "device-link.h"
 #include "device-sandbox.h"
 #include "device-store.h"
 #include "fd.h"
-#include "irq.h"
+#include "gpu-function.h"
 #include "keep.h"
 #include "link-listener.h"
 #include "log.h"
 #include "missed.h"
-#include "pace.h"
-#include "pci.h"
 #include "slice.h"
 #include "vfio-user-server.h"
 
@@ -45,9 +42,7 @@ struct device {
 	struct keep keep;  // what was stored at mulliond
 	struct device_store store;
 	struct slice slice;
-	struct bochs bochs;
-	struct pci_function pci;
-	struct irq irq;
+	struct gpu_function function;
 	struct vfio_user_server *server; // owned; NULL before the set-up
 	struct bridge *bridge;           // owned
 
@@ -99,7 +94,7 @@ static void handle_vmm_connected(void *data, bool connected) {
 
 static void handle_reset(void *data) {
 	struct device *device = data;
-	bochs_reset(&device->bochs);
+	gpu_function_reset(&device->function);
 }
 
 static const struct vfio_user_server_ops server_ops = {
@@ -107,28 +102,53 @@ static const struct vfio_user_server_ops server_ops = {
 	.connected = handle_vmm_connected,
 };
 
-static void handle_mode_changed(void *data) {
+static bool vmm_busy(void *data) {
+	struct device *device = data;
+	return vfio_user_server_busy(device->server);
+}
+
+static void show_changed(void *data, unsigned head) {
 	struct device *device = data;
 	if (device->bridge != NULL) {
-		bridge_scanout_changed(device->bridge, 0);
+		bridge_scanout_changed(device->bridge, head);
 	}
 }
 
-static void handle_drawn(void *data) {
+static void show_drawn(void *data, unsigned head) {
 	struct device *device = data;
 	if (device->bridge != NULL) {
-		bridge_drawn(device->bridge, 0);
+		bridge_drawn(device->bridge, head);
 	}
 }
 
-static const struct bochs_ops bochs_ops = {
-	.mode_changed = handle_mode_changed,
-	.drawn = handle_drawn,
+static void show_flushed(void *data, unsigned head, const struct damage_boxes *boxes) {
+	struct device *device = data;
+	bridge_flushed(device->bridge, head, boxes);
+}
+
+static void show_cursor(void *data, const uint32_t *pixels, uint32_t hot_x, uint32_t hot_y) {
+	struct device *device = data;
+	bridge_set_cursor(device->bridge, pixels, hot_x, hot_y);
+}
+
+static void reset_cursor(void *data) {
+	struct device *device = data;
+	if (device->bridge != NULL) {
+		bridge_reset_cursor(device->bridge);
+	}
+}
+
+static const struct virtio_gpu_ops gpu_ops = {
+	.busy = vmm_busy,
+	.scanout_changed = show_changed,
+	.flushed = show_flushed,
+	.set_cursor = show_cursor,
+	.reset_cursor = reset_cursor,
 };
 
 static void get_scanout(void *data, unsigned head, struct scanout *ret) {
 	struct device *device = data;
-	bochs_get_scanout(&device->bochs, ret);
+	gpu_function_get_scanout(&device->function, head, ret);
 }
 
 static void get_palette(void *data, uint32_t palette[256]) {
@@ -160,10 +180,27 @@ static void handle_committed(void *data) {
 	device->store.file->live.commits++;
 }
 
+static void handle_frame(void *data, unsigned head) {
+	struct device *device = data;
+	if (device->function.virtio != NULL) {
+		virtio_gpu_frame(device->function.virtio, head);
+	}
+}
+
+static void handle_resized(void *data, unsigned head, uint32_t width, uint32_t height,
+	uint32_t refresh, uint32_t scale) {
+	struct device *device = data;
+	if (device->function.virtio != NULL) {
+		virtio_gpu_resized(device->function.virtio, head, width, height, refresh, scale);
+	}
+}
+
 static const struct bridge_ops bridge_ops = {
 	.get_scanout = get_scanout,
 	.get_palette = get_palette,
 	.input = handle_input,
+	.frame = handle_frame,
+	.resized = handle_resized,
 	.looked = handle_looked,
 	.committed = handle_committed,
 };
@@ -181,6 +218,14 @@ static int open_state(struct device *device) {
 	}
 	state->generation++;
 	return 0;
+}
+
+/* mulliond can be told again. */
+static void resume(struct device *device) {
+	vfio_user_server_tell(device->server);
+	if (device->function.virtio != NULL) {
+		virtio_gpu_resume(device->function.virtio);
+	}
 }
 
 static bool is_listening(int fd) {
@@ -201,24 +246,30 @@ _Static_assert(VFIO_USER_MESSAGE_MAX <= LINK_REPLIES_SIZE, "the longest reply fi
 
 /* Builds the function on its slice and its state. */
 static int make_function(struct device *device) {
-	struct device_state *state = &device->store.work->state;
-	bochs_init(&device->bochs, state, &device->slice, &device->setup, &bochs_ops, device);
-	irq_init(&device->irq, device->event, &state->irq, &device->keep,
-		device->bochs.description.intx, device->bochs.description.msix.vectors);
-	if (!pci_init(&device->pci, &device->bochs.description, state)) {
+	const struct gpu_function_setup setup = {
+		.event = device->event,
+		.link = &device->setup,
+		.store = &device->store,
+		.keep = &device->keep,
+		.slice = &device->slice,
+		.ops = &gpu_ops,
+		.drawn = show_drawn,
+		.data = device,
+	};
+	int error = gpu_function_init(&device->function, &setup);
+	if (error == -EINVAL) {
 		log_error("an aperture of %llu bytes is not possible: it must be a power of two",
 			(unsigned long long)device->setup.aperture_size);
-		return -EINVAL;
 	}
-	return 0;
+	return error;
 }
 
 static int make_bridge(struct device *device) {
 	const struct bridge_setup setup = {
 		.event = device->event,
 		.slice = &device->slice,
-		.heads = 1,
-		.hidden_usec = PACE_HIDDEN,
+		.heads = device->setup.heads,
+		.hidden_usec = USEC_PER_SEC * 1000 / device->setup.hidden_refresh,
 		.ops = &bridge_ops,
 		.data = device,
 	};
@@ -231,8 +282,8 @@ static int make_server(struct device *device) {
 		.event = device->event,
 		.listen_fd = fds[LINK_FD_LISTENER],
 		.replies = {fds[LINK_FD_REPLIES_READ], fds[LINK_FD_REPLIES_WRITE]},
-		.pci = &device->pci,
-		.irq = &device->irq,
+		.pci = &device->function.pci,
+		.irq = &device->function.irq,
 		.store = &device->store,
 		.keep = &device->keep,
 		.ops = &server_ops,
@@ -276,6 +327,7 @@ static int set_up(struct device *device) {
 		log_error("the device cannot be set up: %s", strerror(-error));
 		return error;
 	}
+	gpu_function_start(&device->function, vfio_user_server_dma(device->server));
 	// mulliond may know something else from an earlier device.
 	device->vmm_told = !device->vmm_connected;
 	tell_vmm(device);
@@ -348,7 +400,7 @@ static int handle_end(struct device *device) {
 	link_listener_wait(&device->links, true);
 	watch_needed(device);
 	// It may have waited for mulliond to keep something.
-	vfio_user_server_tell(device->server);
+	resume(device);
 	return 0;
 }
 
@@ -444,7 +496,7 @@ static int handle_link(sd_event_source *source, int fd, uint32_t revents, void *
 	if ((revents & EPOLLOUT) != 0) {
 		tell_vmm(device);
 		if (device->server != NULL) {
-			vfio_user_server_tell(device->server);
+			resume(device);
 		}
 	}
 	return (revents & ~(uint32_t)EPOLLOUT) != 0 ? read_link(device) : 0;
@@ -486,9 +538,7 @@ static int device_init(struct device *device) {
 static void device_finish(struct device *device) {
 	vfio_user_server_destroy(device->server);
 	bridge_destroy(device->bridge);
-	if (device->store.file != NULL) {
-		irq_finish(&device->irq);
-	}
+	gpu_function_finish(&device->function);
 	device_store_close(&device->store);
 	slice_finish(&device->slice);
 	keep_finish(&device->keep);

@@ -135,7 +135,8 @@ struct device_state_gpu {
 	struct device_state_scanout scanouts[DEVICE_STATE_HEADS];
 	struct device_state_display displays[DEVICE_STATE_HEADS];
 	struct device_state_cursor cursor;
-	uint32_t resources, reserved; // resources in force; for `mullionctl status`
+	uint32_t cursor_set; // the driver has said what the pointer looks like
+	uint32_t resources;  // resources in force; for `mullionctl status`
 	uint64_t heap_used;           // bytes of the slice's heap that they take
 };
 

@@ -299,8 +299,12 @@ static int handle_accept(sd_event_source *source, int fd, uint32_t revents, void
 	return 0;
 }
 
+bool vfio_user_server_busy(const struct vfio_user_server *server) {
+	return server->connection != NULL && vfio_user_connection_busy(server->connection);
+}
+
 void vfio_user_server_tell(struct vfio_user_server *server) {
-	if (server->connection != NULL && vfio_user_connection_busy(server->connection)) {
+	if (vfio_user_server_busy(server)) {
 		vfio_user_connection_resume(server->connection);
 		return;
 	}

@@ -52,6 +52,9 @@ void vfio_user_server_destroy(struct vfio_user_server *server);
 /* mulliond can be told again: what waits for that goes on. */
 void vfio_user_server_tell(struct vfio_user_server *server);
 
+/* A message is being handled that is not committed yet: nothing else may commit the state. */
+bool vfio_user_server_busy(const struct vfio_user_server *server);
+
 /* The guest's memory, as mapped just now. */
 const struct dma *vfio_user_server_dma(const struct vfio_user_server *server);
 

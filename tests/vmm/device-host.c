@@ -70,9 +70,11 @@ static int make_memory(struct device_host *host) {
 static void make_setup(struct device_host *host, const struct device_options *options) {
 	host->setup = (struct link_setup){
 		.version = LINK_VERSION,
-		.personality = LINK_PERSONALITY_BOCHS,
-		.heads = 1,
-		.hidden_refresh = 1000,
+		.personality =
+			options->personality != 0 ? options->personality : LINK_PERSONALITY_BOCHS,
+		.heads = options->heads != 0 ? options->heads : 1,
+		.follow = options->follow,
+		.hidden_refresh = options->hidden_refresh != 0 ? options->hidden_refresh : 1000,
 		.guest = options->guest != 0 ? options->guest : 1,
 		.prefer_width = options->width != 0 ? options->width : 1024,
 		.prefer_height = options->height != 0 ? options->height : 768,

@@ -1,6 +1,7 @@
 #ifndef TESTS_DEVICE_HOST_H
 #define TESTS_DEVICE_HOST_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <pthread.h>
@@ -22,6 +23,10 @@ struct device_options {
 	uint64_t slice_size;    // 0: 16 MiB
 	uint64_t aperture_size; // 0: slice_size
 	uint32_t width, height; // 0: 1024x768
+	uint32_t personality;   // enum link_personality; 0: bochs
+	uint32_t heads;         // 0: 1
+	bool follow;
+	uint32_t hidden_refresh; // mHz; 0: 1 Hz
 };
 
 struct device_host {

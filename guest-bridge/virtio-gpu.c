@@ -1,0 +1,443 @@
+#include "virtio-gpu.h"
+
+#include <errno.h>
+#include <linux/virtio_ring.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gpu-commands.h"
+#include "held.h"
+#include "resources.h"
+#include "virtio-scanouts.h"
+#include "virtqueue.h"
+
+/* Commands of one queue before others in this process get their turn. */
+#define BURST 64
+/* Commands after which the guest may see what is done. */
+#define PUBLISH_EVERY 16
+
+#define QUEUE_SIZE 64
+
+/* Between looks at a queue whose memory is not there. */
+#define RETRY_USEC 5000
+
+enum queue_index {
+	QUEUE_CONTROL,
+	QUEUE_CURSOR,
+	QUEUES,
+};
+
+_Static_assert(QUEUES == DEVICE_STATE_QUEUES, "every queue has its state");
+_Static_assert(QUEUE_SIZE <= DEVICE_STATE_HELD_MAX, "a whole queue can be held");
+
+struct virtio_gpu {
+	struct virtio_gpu_setup setup;
+	struct device_state *state; // the store's working copy
+	struct resources *resources;
+	struct virtio_scanouts scanouts;
+	struct gpu_commands commands;
+	struct held held;
+	struct virtio_pci virtio;
+	struct virtqueue queues[QUEUES];
+	const struct dma *dma;  // borrowed; NULL until the start
+	sd_event_source *work;  // owned: runs once what is below is to be done
+	sd_event_source *retry; // owned: a queue waits for memory
+	uint32_t notified;      // queues to look at, bit n: queue n
+	uint32_t frames;        // heads whose frame has come
+	uint32_t resized;       // heads whose display has a new size, in wanted
+	bool publish;           // an earlier process may not have
+	struct device_state_display wanted[DEVICE_STATE_HEADS];
+	struct virtqueue_chain chain; // the one in work
+	struct log_limit broken;
+};
+
+static struct device_state_gpu *gpu_state(struct virtio_gpu *gpu) {
+	return &gpu->state->gpu;
+}
+
+static unsigned heads(const struct virtio_gpu *gpu) {
+	return gpu->setup.link->heads;
+}
+
+static void do_later(struct virtio_gpu *gpu) {
+	sd_event_source_set_enabled(gpu->work, SD_EVENT_ONESHOT);
+}
+
+/* The answer waits for the first head that shows the resource. */
+static bool hold(struct virtio_gpu *gpu, const struct gpu_command *command, uint32_t flushed,
+	uint32_t written) {
+	if (flushed == 0) {
+		return false;
+	}
+	const struct device_state_held answer = {
+		.head = gpu->chain.head,
+		.scanout = (uint8_t)__builtin_ctz(flushed),
+		.fenced = command->fenced,
+		.written = written,
+	};
+	return held_add(&gpu->held, &answer);
+}
+
+/* One command, one transaction. */
+static void handle_chain(struct virtio_gpu *gpu, unsigned index) {
+	struct gpu_command command;
+	union gpu_answer answer = {0};
+	uint32_t flushed;
+	uint32_t type = gpu_commands_do(
+		&gpu->commands, index == QUEUE_CURSOR, &gpu->chain, &command, &answer, &flushed);
+	answer.header = gpu_response(&command, type);
+	uint32_t written =
+		(uint32_t)virtqueue_write(&gpu->chain, 0, &answer, gpu_response_size(type));
+	if (!hold(gpu, &command, flushed, written)) {
+		virtqueue_push(&gpu->queues[index], gpu->chain.head, written);
+	}
+	device_store_commit(gpu->setup.store);
+}
+
+static void publish(struct virtio_gpu *gpu, unsigned index) {
+	if (virtqueue_publish(&gpu->queues[index])) {
+		virtio_pci_interrupt(&gpu->virtio, index);
+	}
+}
+
+static void check_broken(struct virtio_gpu *gpu, unsigned index) {
+	const struct virtqueue *queue = &gpu->queues[index];
+	if (queue->broken) {
+		log_limited(&gpu->broken, LOG_LEVEL_WARNING,
+			"queue %u is stopped until the driver resets it: %s", index, queue->why);
+		virtio_pci_needs_reset(&gpu->virtio);
+		device_store_commit(gpu->setup.store);
+	}
+}
+
+/* The VMM is remapping the guest's memory. */
+static void wait_for_memory(struct virtio_gpu *gpu, unsigned index) {
+	gpu->notified |= UINT32_C(1) << index;
+	sd_event_source_set_time_relative(gpu->retry, RETRY_USEC);
+	sd_event_source_set_enabled(gpu->retry, SD_EVENT_ONESHOT);
+}
+
+static int handle_retry(sd_event_source *source, uint64_t usec, void *data) {
+	do_later(data);
+	return 0;
+}
+
+static void handle_queue(struct virtio_gpu *gpu, unsigned index) {
+	struct virtqueue *queue = &gpu->queues[index];
+	unsigned done = 0;
+	while (done < BURST && virtqueue_pop(queue, &gpu->chain)) {
+		handle_chain(gpu, index);
+		if (++done % PUBLISH_EVERY == 0) {
+			publish(gpu, index);
+		}
+	}
+	publish(gpu, index);
+	if (queue->waits) {
+		wait_for_memory(gpu, index);
+	}
+	if (done == BURST) {
+		gpu->notified |= UINT32_C(1) << index;
+		do_later(gpu);
+	}
+	check_broken(gpu, index);
+}
+
+static bool give_held(void *data, const struct device_state_held *answer) {
+	struct virtio_gpu *gpu = data;
+	return virtqueue_push(&gpu->queues[QUEUE_CONTROL], answer->head, answer->written);
+}
+
+static const struct damage_boxes nothing;
+
+static void handle_frames(struct virtio_gpu *gpu) {
+	uint32_t again = 0, frames = gpu->frames;
+	gpu->frames = 0;
+	for (unsigned i = 0; i < heads(gpu); i++) {
+		if ((frames >> i & 1) != 0 && held_frame(&gpu->held, i, give_held, gpu)) {
+			again |= UINT32_C(1) << i;
+		}
+	}
+	device_store_commit(gpu->setup.store);
+	publish(gpu, QUEUE_CONTROL);
+	for (unsigned i = 0; i < heads(gpu); i++) {
+		if ((again >> i & 1) != 0) {
+			gpu->setup.ops->flushed(gpu->setup.data, i, &nothing);
+		}
+	}
+}
+
+static void handle_resized(struct virtio_gpu *gpu) {
+	for (unsigned i = 0; i < heads(gpu); i++) {
+		if ((gpu->resized >> i & 1) != 0) {
+			gpu_state(gpu)->displays[i] = gpu->wanted[i];
+		}
+	}
+	gpu->resized = 0;
+	gpu_state(gpu)->events |= VIRTIO_GPU_EVENT_DISPLAY;
+	virtio_pci_config_changed(&gpu->virtio);
+	device_store_commit(gpu->setup.store);
+}
+
+/* What an earlier process committed and perhaps did not show the guest any more. */
+static void publish_again(struct virtio_gpu *gpu) {
+	gpu->publish = false;
+	uint32_t waiting = held_heads(&gpu->held);
+	for (unsigned i = 0; i < QUEUES; i++) {
+		virtqueue_publish(&gpu->queues[i]);
+		virtio_pci_interrupt(&gpu->virtio, i);
+	}
+	for (unsigned i = 0; i < heads(gpu); i++) {
+		if ((waiting >> i & 1) != 0) {
+			gpu->setup.ops->flushed(gpu->setup.data, i, &nothing);
+		}
+	}
+}
+
+/* The only place where the state changes outside of a message. */
+static int handle_work(sd_event_source *source, void *data) {
+	struct virtio_gpu *gpu = data;
+	if (gpu->dma == NULL || gpu->setup.ops->busy(gpu->setup.data)) {
+		return 0;
+	}
+	if (gpu->resized != 0) {
+		handle_resized(gpu);
+	}
+	if (!virtio_pci_runs(&gpu->virtio)) {
+		return 0;
+	}
+	if (gpu->publish) {
+		publish_again(gpu);
+	}
+	if (gpu->frames != 0) {
+		handle_frames(gpu);
+	}
+	uint32_t notified = gpu->notified;
+	gpu->notified = 0;
+	for (unsigned i = 0; i < QUEUES; i++) {
+		if ((notified >> i & 1) != 0) {
+			handle_queue(gpu, i);
+		}
+	}
+	return 0;
+}
+
+void virtio_gpu_resume(struct virtio_gpu *gpu) {
+	do_later(gpu);
+}
+
+void virtio_gpu_frame(struct virtio_gpu *gpu, unsigned head) {
+	gpu->frames |= UINT32_C(1) << head;
+	do_later(gpu);
+}
+
+void virtio_gpu_resized(struct virtio_gpu *gpu, unsigned head, uint32_t width, uint32_t height,
+	uint32_t refresh, uint32_t scale) {
+	if (gpu->setup.link->follow == 0 || head >= heads(gpu) || width == 0 || height == 0) {
+		return;
+	}
+	const struct device_state_display *now = &gpu_state(gpu)->displays[head];
+	struct device_state_display wanted = {
+		.width = width < GPU_RESOURCE_SIZE_MAX ? width : GPU_RESOURCE_SIZE_MAX,
+		.height = height < GPU_RESOURCE_SIZE_MAX ? height : GPU_RESOURCE_SIZE_MAX,
+		.refresh = refresh != 0 ? refresh : gpu->setup.link->refresh,
+		.scale = scale,
+	};
+	if (memcmp(now, &wanted, sizeof(wanted)) == 0) {
+		gpu->resized &= ~(UINT32_C(1) << head);
+		return;
+	}
+	gpu->wanted[head] = wanted;
+	gpu->resized |= UINT32_C(1) << head;
+	do_later(gpu);
+}
+
+bool virtio_gpu_took_over(const struct virtio_gpu *gpu) {
+	return gpu->state->gpu.took_over != 0;
+}
+
+void virtio_gpu_get_scanout(struct virtio_gpu *gpu, unsigned head, struct scanout *ret) {
+	virtio_scanouts_get(&gpu->scanouts, head, ret);
+}
+
+/* The driver, the function or the VMM has reset the device. */
+static void handle_reset(void *data) {
+	struct virtio_gpu *gpu = data;
+	held_clear(&gpu->held);
+	virtio_scanouts_reset(&gpu->scanouts);
+	resources_clear(gpu->resources);
+	struct device_state_gpu *state = gpu_state(gpu);
+	state->resources = 0;
+	state->heap_used = 0;
+	state->events = 0;
+	state->cursor = (struct device_state_cursor){0};
+	if (state->cursor_set != 0) {
+		state->cursor_set = 0;
+		gpu->setup.ops->reset_cursor(gpu->setup.data);
+	}
+	gpu->notified = 0;
+	gpu->frames = 0;
+	gpu->publish = false;
+}
+
+/* The queues go by what the driver has negotiated. */
+static void handle_ready(void *data) {
+	struct virtio_gpu *gpu = data;
+	for (unsigned i = 0; i < QUEUES; i++) {
+		virtqueue_init(&gpu->queues[i], &gpu->state->virtio.queues[i], gpu->dma,
+			virtio_pci_features(&gpu->virtio));
+	}
+	// It may have filled them before.
+	gpu->notified = (UINT32_C(1) << QUEUES) - 1;
+	do_later(gpu);
+}
+
+static void handle_notified(void *data, unsigned queue) {
+	struct virtio_gpu *gpu = data;
+	gpu->notified |= UINT32_C(1) << queue;
+	do_later(gpu);
+}
+
+static void handle_config_read(void *data, uint32_t offset, void *ret, uint32_t count) {
+	struct virtio_gpu *gpu = data;
+	const struct virtio_gpu_config config = {
+		.events_read = gpu_state(gpu)->events,
+		.num_scanouts = heads(gpu),
+	};
+	memcpy(ret, (const uint8_t *)&config + offset, count);
+}
+
+static void handle_config_write(void *data, uint32_t offset, const void *bytes, uint32_t count) {
+	struct virtio_gpu *gpu = data;
+	struct virtio_gpu_config config = {0};
+	memcpy((uint8_t *)&config + offset, bytes, count);
+	gpu_state(gpu)->events &= ~config.events_clear;
+}
+
+static const struct virtio_pci_ops pci_ops = {
+	.reset = handle_reset,
+	.ready = handle_ready,
+	.notified = handle_notified,
+	.config_read = handle_config_read,
+	.config_write = handle_config_write,
+};
+
+static void handle_changed(void *data, unsigned head) {
+	struct virtio_gpu *gpu = data;
+	gpu->setup.ops->scanout_changed(gpu->setup.data, head);
+}
+
+static void handle_flushed(void *data, unsigned head, const struct damage_boxes *boxes) {
+	struct virtio_gpu *gpu = data;
+	gpu->setup.ops->flushed(gpu->setup.data, head, boxes);
+}
+
+static const struct virtio_scanouts_ops scanouts_ops = {
+	.changed = handle_changed,
+	.flushed = handle_flushed,
+};
+
+/* A new state: every head's display is as its guest's file says. */
+static void init_displays(struct virtio_gpu *gpu) {
+	const struct link_setup *link = gpu->setup.link;
+	for (unsigned i = 0; i < heads(gpu); i++) {
+		struct device_state_display *display = &gpu_state(gpu)->displays[i];
+		if (display->width == 0) {
+			*display = (struct device_state_display){
+				link->prefer_width, link->prefer_height, link->refresh, 120};
+		}
+	}
+}
+
+static void init_commands(struct virtio_gpu *gpu) {
+	gpu->commands = (struct gpu_commands){
+		.store = gpu->setup.store,
+		.slice = gpu->setup.slice,
+		.resources = gpu->resources,
+		.scanouts = &gpu->scanouts,
+		.heads = heads(gpu),
+		.set_cursor = gpu->setup.ops->set_cursor,
+		.data = gpu->setup.data,
+	};
+}
+
+static void init_pci(struct virtio_gpu *gpu) {
+	const struct virtio_pci_setup setup = {
+		.state = gpu->state,
+		.irq = gpu->setup.irq,
+		.pci = gpu->setup.pci,
+		.bar = gpu->setup.bar,
+		.offset = gpu->setup.offset,
+		.features = UINT64_C(1) << VIRTIO_GPU_F_EDID |
+			UINT64_C(1) << VIRTIO_RING_F_INDIRECT_DESC |
+			UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX,
+		.queues = QUEUES,
+		.queue_size = QUEUE_SIZE,
+		.config_size = sizeof(struct virtio_gpu_config),
+		.ops = &pci_ops,
+		.data = gpu,
+	};
+	virtio_pci_init(&gpu->virtio, &setup);
+}
+
+int virtio_gpu_create(struct virtio_gpu **ret, const struct virtio_gpu_setup *setup) {
+	struct virtio_gpu *gpu = calloc(1, sizeof(*gpu));
+	if (gpu == NULL) {
+		return -ENOMEM;
+	}
+	gpu->setup = *setup;
+	gpu->state = &setup->store->work->state;
+	held_init(&gpu->held, gpu_state(gpu));
+	init_displays(gpu);
+	int error = resources_create(&gpu->resources, setup->store->file, gpu->state, setup->slice);
+	if (error == 0) {
+		error = sd_event_add_defer(setup->event, &gpu->work, handle_work, gpu);
+	}
+	if (error >= 0) {
+		error = sd_event_source_set_enabled(gpu->work, SD_EVENT_OFF);
+	}
+	if (error >= 0) {
+		error = sd_event_add_time(
+			setup->event, &gpu->retry, CLOCK_MONOTONIC, 0, 0, handle_retry, gpu);
+	}
+	if (error >= 0) {
+		error = sd_event_source_set_enabled(gpu->retry, SD_EVENT_OFF);
+	}
+	if (error < 0) {
+		virtio_gpu_destroy(gpu);
+		return error;
+	}
+	virtio_scanouts_init(
+		&gpu->scanouts, gpu_state(gpu), gpu->resources, heads(gpu), &scanouts_ops, gpu);
+	init_commands(gpu);
+	init_pci(gpu);
+	*ret = gpu;
+	return 0;
+}
+
+void virtio_gpu_destroy(struct virtio_gpu *gpu) {
+	if (gpu == NULL) {
+		return;
+	}
+	sd_event_source_disable_unref(gpu->work);
+	sd_event_source_disable_unref(gpu->retry);
+	resources_destroy(gpu->resources);
+	free(gpu);
+}
+
+struct virtio_pci *virtio_gpu_pci(struct virtio_gpu *gpu) {
+	return &gpu->virtio;
+}
+
+void virtio_gpu_start(struct virtio_gpu *gpu, const struct dma *dma) {
+	gpu->dma = dma;
+	gpu->commands.dma = dma;
+	handle_ready(gpu);
+	gpu->publish = true;
+	if (gpu_state(gpu)->cursor_set != 0) {
+		gpu_commands_show_cursor(&gpu->commands);
+	}
+}
+
+void virtio_gpu_reset(struct virtio_gpu *gpu) {
+	virtio_pci_reset(&gpu->virtio);
+}

@@ -1,0 +1,155 @@
+#include "virtio-scanouts.h"
+
+#include <string.h>
+
+void virtio_scanouts_init(struct virtio_scanouts *scanouts, struct device_state_gpu *state,
+	struct resources *resources, unsigned heads, const struct virtio_scanouts_ops *ops,
+	void *data) {
+	*scanouts = (struct virtio_scanouts){
+		.state = state,
+		.resources = resources,
+		.heads = heads,
+		.ops = ops,
+		.data = data,
+	};
+}
+
+static void all_changed(struct virtio_scanouts *scanouts) {
+	for (unsigned i = 0; i < scanouts->heads; i++) {
+		scanouts->ops->changed(scanouts->data, i);
+	}
+}
+
+void virtio_scanouts_reset(struct virtio_scanouts *scanouts) {
+	memset(scanouts->state->scanouts, 0, sizeof(scanouts->state->scanouts));
+	memset(scanouts->chains, 0, sizeof(scanouts->chains));
+	if (scanouts->state->took_over != 0) {
+		scanouts->state->took_over = 0;
+		all_changed(scanouts);
+	}
+}
+
+static void take_over(struct virtio_scanouts *scanouts) {
+	if (scanouts->state->took_over == 0) {
+		scanouts->state->took_over = 1;
+		all_changed(scanouts);
+	}
+}
+
+/* From pixels of the resource to those of the scanout. */
+static void to_scanout(const struct device_state_scanout *scanout, const struct damage_boxes *boxes,
+	struct damage_boxes *ret) {
+	*ret = (struct damage_boxes){0};
+	uint32_t right = scanout->x + scanout->width, bottom = scanout->y + scanout->height;
+	for (size_t i = 0; i < boxes->len; i++) {
+		const struct damage_box *box = &boxes->box[i];
+		uint32_t x1 = box->x > scanout->x ? box->x : scanout->x;
+		uint32_t y1 = box->y > scanout->y ? box->y : scanout->y;
+		uint32_t x2 = box->x + box->width < right ? box->x + box->width : right;
+		uint32_t y2 = box->y + box->height < bottom ? box->y + box->height : bottom;
+		if (x1 < x2 && y1 < y2) {
+			damage_boxes_add(ret,
+				(struct damage_box){
+					x1 - scanout->x, y1 - scanout->y, x2 - x1, y2 - y1});
+		}
+	}
+}
+
+static void show_boxes(
+	struct virtio_scanouts *scanouts, unsigned head, const struct damage_boxes *boxes) {
+	struct damage_boxes shown;
+	to_scanout(&scanouts->state->scanouts[head], boxes, &shown);
+	flip_chain_note(&scanouts->chains[head], scanouts->resources, boxes);
+	scanouts->ops->flushed(scanouts->data, head, &shown);
+}
+
+static void turn_off(struct virtio_scanouts *scanouts, unsigned head) {
+	scanouts->state->scanouts[head] = (struct device_state_scanout){0};
+	flip_chain_forget(&scanouts->chains[head]);
+	scanouts->ops->changed(scanouts->data, head);
+}
+
+static bool same_place(const struct device_state_scanout *scanout, const struct gpu_rect *rect) {
+	return scanout->resource != 0 && scanout->x == rect->x && scanout->y == rect->y &&
+		scanout->width == rect->width && scanout->height == rect->height;
+}
+
+static void show_resource(struct virtio_scanouts *scanouts, unsigned head, uint32_t resource,
+	const struct gpu_rect *rect) {
+	struct device_state_scanout *scanout = &scanouts->state->scanouts[head];
+	struct flip_chain *chain = &scanouts->chains[head];
+	bool flip = same_place(scanout, rect);
+	*scanout = (struct device_state_scanout){
+		resource, rect->x, rect->y, rect->width, rect->height};
+	if (!flip) {
+		flip_chain_forget(chain);
+	}
+	struct damage_boxes boxes;
+	bool known = flip_chain_show(chain, resource);
+	if (resources_flush(scanouts->resources, resource, rect, &boxes) ==
+			VIRTIO_GPU_RESP_OK_NODATA &&
+		known) {
+		show_boxes(scanouts, head, &boxes);
+		return;
+	}
+	boxes = (struct damage_boxes){
+		.len = 1, .box = {{rect->x, rect->y, rect->width, rect->height}}};
+	flip_chain_note(chain, scanouts->resources, &boxes);
+	scanouts->ops->changed(scanouts->data, head);
+}
+
+uint32_t virtio_scanouts_set(struct virtio_scanouts *scanouts, unsigned head, uint32_t resource,
+	const struct gpu_rect *rect) {
+	struct scanout scanout;
+	if (head >= scanouts->heads) {
+		return VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
+	}
+	uint32_t answer = VIRTIO_GPU_RESP_OK_NODATA;
+	if (resource != 0) {
+		answer = resources_scanout(scanouts->resources, resource, rect, &scanout);
+	}
+	if (answer != VIRTIO_GPU_RESP_OK_NODATA) {
+		return answer;
+	}
+	take_over(scanouts);
+	if (resource != 0) {
+		show_resource(scanouts, head, resource, rect);
+	} else if (scanouts->state->scanouts[head].resource != 0) {
+		turn_off(scanouts, head);
+	}
+	return answer;
+}
+
+uint32_t virtio_scanouts_flush(struct virtio_scanouts *scanouts, uint32_t resource,
+	const struct gpu_rect *rect, uint32_t *ret_heads) {
+	struct damage_boxes boxes;
+	*ret_heads = 0;
+	uint32_t answer = resources_flush(scanouts->resources, resource, rect, &boxes);
+	for (unsigned i = 0; answer == VIRTIO_GPU_RESP_OK_NODATA && i < scanouts->heads; i++) {
+		if (scanouts->state->scanouts[i].resource == resource) {
+			show_boxes(scanouts, i, &boxes);
+			*ret_heads |= UINT32_C(1) << i;
+		}
+	}
+	return answer;
+}
+
+void virtio_scanouts_forget(struct virtio_scanouts *scanouts, uint32_t resource) {
+	for (unsigned i = 0; i < scanouts->heads; i++) {
+		if (scanouts->state->scanouts[i].resource == resource) {
+			turn_off(scanouts, i);
+		}
+		// Another resource may get the number.
+		flip_chain_drop(&scanouts->chains[i], resource);
+	}
+}
+
+void virtio_scanouts_get(
+	const struct virtio_scanouts *scanouts, unsigned head, struct scanout *ret) {
+	const struct device_state_scanout *scanout = &scanouts->state->scanouts[head];
+	const struct gpu_rect rect = {scanout->x, scanout->y, scanout->width, scanout->height};
+	*ret = (struct scanout){0};
+	if (head < scanouts->heads && scanout->resource != 0) {
+		resources_scanout(scanouts->resources, scanout->resource, &rect, ret);
+	}
+}

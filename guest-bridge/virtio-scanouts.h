@@ -1,0 +1,53 @@
+#ifndef GUEST_BRIDGE_VIRTIO_SCANOUTS_H
+#define GUEST_BRIDGE_VIRTIO_SCANOUTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "flip-chain.h"
+#include "gpu-command.h"
+#include "resources.h"
+
+/*
+ * What the heads scan out, and which of it has changed on the screen. Functions that carry
+ * out a command return its answer, as those of resources.h.
+ */
+
+struct virtio_scanouts_ops {
+	void (*changed)(void *data, unsigned head); // altogether
+	/* boxes in pixels of the scanout; may be none */
+	void (*flushed)(void *data, unsigned head, const struct damage_boxes *boxes);
+};
+
+struct virtio_scanouts {
+	struct device_state_gpu *state; // borrowed
+	struct resources *resources;    // borrowed
+	unsigned heads;
+	const struct virtio_scanouts_ops *ops;
+	void *data;
+	struct flip_chain chains[DEVICE_STATE_HEADS];
+};
+
+void virtio_scanouts_init(struct virtio_scanouts *scanouts, struct device_state_gpu *state,
+	struct resources *resources, unsigned heads, const struct virtio_scanouts_ops *ops,
+	void *data);
+
+/* As at power-on: the screen is no longer the driver's. */
+void virtio_scanouts_reset(struct virtio_scanouts *scanouts);
+
+/* SET_SCANOUT */
+uint32_t virtio_scanouts_set(struct virtio_scanouts *scanouts, unsigned head, uint32_t resource,
+	const struct gpu_rect *rect);
+
+/* RESOURCE_FLUSH. ret_heads: those that show the resource, bit n for head n. */
+uint32_t virtio_scanouts_flush(struct virtio_scanouts *scanouts, uint32_t resource,
+	const struct gpu_rect *rect, uint32_t *ret_heads);
+
+/* A resource is about to go: nothing shows it any more. */
+void virtio_scanouts_forget(struct virtio_scanouts *scanouts, uint32_t resource);
+
+/* What a head scans out; SCANOUT_NONE where that is nothing. */
+void virtio_scanouts_get(
+	const struct virtio_scanouts *scanouts, unsigned head, struct scanout *ret);
+
+#endif
