@@ -55,14 +55,32 @@ static void kill_peer(struct guests *guests, int fd) {
 	}
 }
 
-/* Finds what there is; false where it is nothing that can go on. */
+/*
+ * A listener that the service manager has kept takes connections though its device is gone;
+ * but it knows who listened last.
+ */
+static bool is_dead(const struct guests *guests, const char *name) {
+	pid_t pid;
+	int listener = fd_store_peek(&guests->store, name, LINK_FD_LINKS);
+	if (listener < 0) {
+		return false;
+	}
+	struct pollfd poll_fd = {.fd = guest_socket_peer(listener, &pid), .events = POLLIN};
+	bool dead = poll_fd.fd < 0 || poll(&poll_fd, 1, 0) > 0;
+	fd_close(poll_fd.fd);
+	return dead;
+}
+
+/* Finds what there is; false where nothing is known of it. */
 static bool look(struct guests *guests, const char *name, struct left *ret) {
 	*ret = (struct left){.link = -1, .qmp = -1};
 	snprintf(ret->name, sizeof(ret->name), "%s", name);
-	ret->link = connect_to(guest_socket_link_path(name, NULL), SOCK_SEQPACKET);
+	if (!is_dead(guests, name)) {
+		ret->link = connect_to(guest_socket_link_path(name, NULL), SOCK_SEQPACKET);
+	}
 	ret->qmp = connect_to(guest_socket_qmp_path(name, NULL), SOCK_STREAM);
 	int error = guest_record_load(name, &ret->record);
-	if (error == 0 && (ret->link >= 0 || ret->qmp >= 0)) {
+	if (error == 0) {
 		return true;
 	}
 	if (ret->link >= 0 || ret->qmp >= 0) {
@@ -70,8 +88,6 @@ static bool look(struct guests *guests, const char *name, struct left *ret) {
 			"guest '%s': killed: there is no record of it: %s", name, strerror(-error));
 		kill_peer(guests, ret->link);
 		kill_peer(guests, ret->qmp);
-	} else if (error == 0) {
-		log_warning("guest '%s': ended while no mulliond ran", name);
 	}
 	fd_close(ret->link);
 	fd_close(ret->qmp);
@@ -111,12 +127,21 @@ static void make_room(struct vram *vram, const struct guest_record *record) {
 	}
 }
 
+/* One without a file is worth a place only while something of it is there. */
+static bool is_there(const struct guests *guests, const struct left *left) {
+	return left->link >= 0 || left->qmp >= 0 || fd_store_has(&guests->store, left->name);
+}
+
 static void take(struct guests *guests, struct left *left, uint64_t deadline) {
 	struct guest *guest = guests_find(guests, left->name);
-	if (guest == NULL) {
+	bool there = is_there(guests, left);
+	if (guest == NULL && there) {
 		guest = guests_add_orphan(guests, left->name, &left->record);
 	}
-	if (guest == NULL) {
+	if (guest == NULL && !there) {
+		log_warning("guest '%s': ended while no mulliond ran", left->name);
+		guest_socket_clean(left->name);
+	} else if (guest == NULL) {
 		log_error("guest '%s': killed: there is no place for it", left->name);
 		kill_peer(guests, left->link);
 		kill_peer(guests, left->qmp);
@@ -142,4 +167,5 @@ void guests_adopt(struct guests *guests) {
 		take(guests, &left[i], deadline);
 	}
 	free(left);
+	fd_store_drop_rest(&guests->store);
 }

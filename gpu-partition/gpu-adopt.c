@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,23 +15,35 @@
 #include "memfd.h"
 #include "refuse.h"
 
+/* For a process that was killed to be gone. */
+#define DEATH_MS 1000
+
 /* More than the longest adoption has, few enough for a device that never comes to its end. */
 #define MESSAGES_MAX 2048
 
-/* The next message, within the deadline. Returns 0, -ETIMEDOUT, or another -errno. */
-static int receive(int link, uint64_t deadline, struct link_message *message, int *fds, size_t *n) {
+/*
+ * The next message, within the deadline. Returns 0; -ETIMEDOUT, -ESRCH where no process is left
+ * to send one, or another -errno.
+ */
+static int receive(
+	struct gpu *gpu, uint64_t deadline, struct link_message *message, int *fds, size_t *n) {
+	struct pollfd poll_fds[] = {
+		{.fd = gpu->device.link, .events = POLLIN},
+		{.fd = process_pidfd(&gpu->device.process), .events = POLLIN},
+	};
 	for (;;) {
+		// What a process has sent is there when it is seen to be gone.
+		bool gone = (poll_fds[1].revents & POLLIN) != 0;
 		*n = 0;
-		int result = link_receive(link, message, fds, n);
+		int result = link_receive(gpu->device.link, message, fds, n);
 		if (result != -EAGAIN && result != -EINTR) {
 			return result == 1 ? 0 : result == 0 ? -ECONNRESET : result;
 		}
 		uint64_t now = clock_usec();
-		if (now >= deadline) {
-			return -ETIMEDOUT;
+		if (gone || now >= deadline) {
+			return gone ? -ESRCH : -ETIMEDOUT;
 		}
-		struct pollfd poll_fd = {.fd = link, .events = POLLIN};
-		poll(&poll_fd, 1, (int)((deadline - now) / USEC_PER_MSEC) + 1);
+		poll(poll_fds, 2, (int)((deadline - now) / USEC_PER_MSEC) + 1);
 	}
 }
 
@@ -81,15 +94,26 @@ static const char *find_lie(const struct gpu *gpu, const struct guest_record *re
 	return NULL;
 }
 
+/* Ends one that does not answer. Returns -ESRCH when it is gone, -1 where it stays. */
+static int kill_mute(struct gpu *gpu) {
+	struct pollfd death = {.fd = process_pidfd(&gpu->device.process), .events = POLLIN};
+	process_signal(&gpu->device.process, SIGKILL);
+	return poll(&death, 1, DEATH_MS) == 1 ? -ESRCH : -1;
+}
+
+/* Returns 0; -ESRCH where no process answers, none any more; or -1 for one that lies. */
 static int take_setup(
 	struct gpu *gpu, const struct guest_record *record, uint64_t deadline, char **ret_reason) {
 	struct link_message message;
 	int fds[FD_MAX];
 	size_t n;
-	int error = receive(gpu->device.link, deadline, &message, fds, &n);
+	int error = receive(gpu, deadline, &message, fds, &n);
 	if (error < 0) {
-		return refuse(ret_reason, "its GPU process does not answer a new mulliond: %s",
-			strerror(-error));
+		error == -ESRCH
+			? refuse(ret_reason, GPU_GONE)
+			: refuse(ret_reason, "its GPU process does not answer a new mulliond: %s",
+				  strerror(-error));
+		return kill_mute(gpu);
 	}
 	const char *lie = message.type != LINK_ADOPT ? "it breaks the link's protocol"
 						     : find_lie(gpu, record, &message.setup, fds);
@@ -99,6 +123,9 @@ static int take_setup(
 	}
 	memcpy(gpu->fds, fds, sizeof(gpu->fds));
 	gpu->device.setup = message.setup;
+	// What was kept may not be what it has now.
+	fd_shelf_clear(gpu->shelf);
+	gpu_keep_fds(gpu);
 	return 0;
 }
 
@@ -131,11 +158,11 @@ static void take_display(struct gpu *gpu, int display) {
 static bool take_message(struct gpu *gpu, const struct link_message *message, int *fds) {
 	switch (message->type) {
 	case LINK_STORE:
-		keeper_store(&gpu->device.keeper, &message->key, fds[0]);
+		gpu_device_keep(&gpu->device, &message->key, fds[0]);
 		fds[0] = -1;
 		return true;
 	case LINK_DROP:
-		keeper_drop(&gpu->device.keeper, &message->key);
+		gpu_device_keep(&gpu->device, &message->key, -1);
 		return true;
 	case LINK_VMM:
 		gpu->device.connected = message->vmm.connected;
@@ -153,7 +180,7 @@ static int take_rest(struct gpu *gpu, uint64_t deadline, char **ret_reason) {
 		struct link_message message;
 		int fds[FD_MAX];
 		size_t n;
-		int error = receive(gpu->device.link, deadline, &message, fds, &n);
+		int error = receive(gpu, deadline, &message, fds, &n);
 		if (error < 0) {
 			return refuse(
 				ret_reason, "its GPU process broke off: %s", strerror(-error));
@@ -176,8 +203,8 @@ static int adopt(struct gpu *gpu, const struct guest_record *record, int link, u
 	int pidfd = guest_socket_peer(link, &pid);
 	if (pidfd < 0) {
 		fd_close(link);
-		return refuse(
-			ret_reason, "its GPU process is not to be found: %s", strerror(-pidfd));
+		refuse(ret_reason, GPU_GONE);
+		return -ESRCH;
 	}
 	int error = gpu_device_adopt(&gpu->device, pid, pidfd, link);
 	gpu->socket = strdup(record->socket);
@@ -185,13 +212,15 @@ static int adopt(struct gpu *gpu, const struct guest_record *record, int link, u
 	if (gpu->socket == NULL || gpu->link_socket == NULL) {
 		error = -ENOMEM;
 	}
-	if (error == 0 &&
-		(take_setup(gpu, record, deadline, ret_reason) < 0 ||
-			place(gpu, record, ret_reason) < 0 ||
-			take_rest(gpu, deadline, ret_reason) < 0)) {
-		return -1;
-	}
 	if (error == 0) {
+		int answer = take_setup(gpu, record, deadline, ret_reason);
+		if (answer < 0) {
+			return answer;
+		}
+		if (place(gpu, record, ret_reason) < 0 ||
+			take_rest(gpu, deadline, ret_reason) < 0) {
+			return -1;
+		}
 		error = gpu_device_go_on(&gpu->device);
 	}
 	if (error < 0) {
@@ -202,11 +231,54 @@ static int adopt(struct gpu *gpu, const struct guest_record *record, int link, u
 }
 
 int gpu_adopt(struct gpu *gpu, sd_event *event, const char *name, const struct guest_record *record,
-	struct vram *vram, int link, uint64_t deadline, const struct gpu_ops *ops, void *data,
-	char **ret_reason) {
+	const struct gpu_home *home, int link, uint64_t deadline, const struct gpu_ops *ops,
+	void *data, char **ret_reason) {
 	struct link_setup setup = {0};
 	memcpy(setup.name, name, strlen(name) + 1);
-	gpu_init(gpu, event, name, vram, ops, data);
+	gpu_init(gpu, event, name, home, ops, data);
 	gpu_init_device(gpu, &setup, record->sandbox);
 	return adopt(gpu, record, link, deadline, ret_reason);
+}
+
+bool gpu_can_revive(const struct guest_record *record, const int *fds) {
+	const struct link_key connection = {.kind = LINK_KIND_CONNECTION};
+	for (unsigned i = 0; i < LINK_FDS; i++) {
+		if (fds[i] < 0) {
+			return false;
+		}
+	}
+	// A VMM that comes and goes can connect anew.
+	return record->vmm == CONFIG_VMM_EXTERNAL ||
+		fds[LINK_FDS + link_key_slot(&connection)] >= 0;
+}
+
+int gpu_revive(struct gpu *gpu, sd_event *event, const char *name,
+	const struct guest_record *record, const struct gpu_home *home, const int *fds,
+	const struct gpu_ops *ops, void *data, char **ret_reason) {
+	gpu_init(gpu, event, name, home, ops, data);
+	gpu_init_device(gpu, &record->setup, record->sandbox);
+	memcpy(gpu->fds, fds, sizeof(gpu->fds));
+	memcpy(gpu->device.keeper.fds, fds + LINK_FDS, sizeof(gpu->device.keeper.fds));
+	gpu->socket = strdup(record->socket);
+	gpu->link_socket = guest_socket_link_path(name, NULL);
+	if (gpu->socket == NULL || gpu->link_socket == NULL) {
+		return -1;
+	}
+	const char *lie = find_lie(gpu, record, &record->setup, gpu->fds);
+	if (lie != NULL) {
+		return refuse(
+			ret_reason, "what the service manager kept is not its GPU's: %s", lie);
+	}
+	if (place(gpu, record, ret_reason) < 0) {
+		return -1;
+	}
+	for (unsigned i = 0; i < FD_SHELF_SLOTS; i++) {
+		if (gpu->shelf->fds[i] != fds[i]) {
+			fd_shelf_put(gpu->shelf, i, fds[i]);
+		}
+	}
+	// Others have served it: what ends this one need not be what it is given.
+	gpu->device.ready = true;
+	gpu->device.restarts = 1;
+	return gpu_device_start(&gpu->device, ret_reason);
 }

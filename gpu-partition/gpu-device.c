@@ -102,6 +102,11 @@ static void handle_vmm(struct gpu_device *device, bool connected) {
 	}
 }
 
+void gpu_device_keep(struct gpu_device *device, const struct link_key *key, int fd) {
+	fd_shelf_put(device->shelf, LINK_FDS + link_key_slot(key), fd);
+	keeper_store(&device->keeper, key, fd);
+}
+
 /* Takes over what it uses of fds. Returns false for a message that no device may send. */
 static bool handle_message(
 	struct gpu_device *device, const struct link_message *message, int *fds) {
@@ -113,11 +118,11 @@ static bool handle_message(
 		handle_vmm(device, message->vmm.connected);
 		return true;
 	case LINK_STORE:
-		keeper_store(&device->keeper, &message->key, fds[0]);
+		gpu_device_keep(device, &message->key, fds[0]);
 		fds[0] = -1;
 		return true;
 	case LINK_DROP:
-		keeper_drop(&device->keeper, &message->key);
+		gpu_device_keep(device, &message->key, -1);
 		return true;
 	case LINK_PONG:
 		handle_pong(device, &message->beat);

@@ -7,6 +7,7 @@
 
 #include "backoff.h"
 #include "device-link.h"
+#include "fd-store.h"
 #include "keeper.h"
 #include "process.h"
 
@@ -34,6 +35,7 @@ struct gpu_device {
 	int link;                      // owned, -1 when closed
 	sd_event_source *link_source;  // owned
 	struct keeper keeper;          // what the process has stored
+	struct fd_shelf *shelf;        // borrowed: keeps it beyond this process
 	bool connected;                // a VMM is
 	bool ready;                    // one has answered, ever
 	bool ordered;                  // its end was asked for
@@ -63,6 +65,9 @@ int gpu_device_start(struct gpu_device *device, char **ret_reason);
  */
 int gpu_device_adopt(struct gpu_device *device, pid_t pid, int pidfd, int link);
 int gpu_device_go_on(struct gpu_device *device);
+
+/* What LINK_STORE says, or with -1 LINK_DROP; fd becomes the device's. */
+void gpu_device_keep(struct gpu_device *device, const struct link_key *key, int fd);
 
 /* True where there is no process, and none follows. */
 bool gpu_device_is_gone(const struct gpu_device *device);

@@ -133,6 +133,13 @@ static const struct gpu_device_ops device_ops = {
 
 void gpu_init_device(struct gpu *gpu, const struct link_setup *setup, bool sandbox) {
 	gpu_device_init(&gpu->device, gpu->event, setup, sandbox, gpu->fds, &device_ops, gpu);
+	gpu->device.shelf = gpu->shelf;
+}
+
+void gpu_keep_fds(struct gpu *gpu) {
+	for (unsigned i = 0; i < LINK_FDS; i++) {
+		fd_shelf_put(gpu->shelf, i, gpu->fds[i]);
+	}
 }
 
 enum link_personality gpu_personality(const struct config_guest *guest) {
@@ -164,6 +171,7 @@ static int start_device(struct gpu *gpu, const struct config_guest *guest, char 
 	};
 	snprintf(setup.name, sizeof(setup.name), "%s", guest->name);
 	gpu_init_device(gpu, &setup, guest->sandbox);
+	gpu_keep_fds(gpu);
 	return gpu_device_start(&gpu->device, ret_reason);
 }
 
@@ -175,10 +183,11 @@ static int start(struct gpu *gpu, const struct config_guest *guest, char **ret_r
 	return start_device(gpu, guest, ret_reason);
 }
 
-void gpu_init(struct gpu *gpu, sd_event *event, const char *name, struct vram *vram,
+void gpu_init(struct gpu *gpu, sd_event *event, const char *name, const struct gpu_home *home,
 	const struct gpu_ops *ops, void *data) {
 	*gpu = (struct gpu){
-		.vram = vram,
+		.vram = home->vram,
+		.shelf = home->shelf,
 		.name = name,
 		.event = sd_event_ref(event),
 		.ops = ops,
@@ -187,9 +196,9 @@ void gpu_init(struct gpu *gpu, sd_event *event, const char *name, struct vram *v
 	memset(gpu->fds, -1, sizeof(gpu->fds));
 }
 
-int gpu_start(struct gpu *gpu, sd_event *event, const struct config_guest *guest, struct vram *vram,
-	const struct gpu_ops *ops, void *data, char **ret_reason) {
-	gpu_init(gpu, event, guest->name, vram, ops, data);
+int gpu_start(struct gpu *gpu, sd_event *event, const struct config_guest *guest,
+	const struct gpu_home *home, const struct gpu_ops *ops, void *data, char **ret_reason) {
+	gpu_init(gpu, event, guest->name, home, ops, data);
 	if (start(gpu, guest, ret_reason) < 0) {
 		gpu_finish(gpu);
 		return -1;
@@ -275,6 +284,7 @@ void gpu_finish(struct gpu *gpu) {
 	if (gpu->vram == NULL) {
 		return;
 	}
+	fd_shelf_clear(gpu->shelf);
 	gpu_device_finish(&gpu->device);
 	sd_event_source_disable_unref(gpu->viewer);
 	remove_socket(gpu->fds[LINK_FD_LISTENER], gpu->socket);

@@ -8,6 +8,7 @@
 #include "config.h"
 #include "device-link.h"
 #include "device-state.h"
+#include "fd-store.h"
 #include "gpu-device.h"
 #include "guest-record.h"
 #include "vram.h"
@@ -26,8 +27,15 @@ struct gpu_ops {
 	void (*ended)(void *data, const char *reason);
 };
 
+/* What all GPUs share, and what outlives one: all borrowed. */
+struct gpu_home {
+	struct vram *vram;
+	struct fd_shelf *shelf; // the guest's
+};
+
 struct gpu {
 	struct vram *vram;                     // borrowed
+	struct fd_shelf *shelf;                // borrowed
 	const char *name;                      // borrowed: the guest's
 	uint64_t base, limit;                  // in the VRAM map; limit 0: no slice
 	uint64_t aperture;                     // bytes at its start
@@ -45,28 +53,45 @@ struct gpu {
  * Places the slice and starts the device. Returns 0; or -1 with one line of reason (see
  * refuse()), the GPU then needs no finish.
  */
-int gpu_start(struct gpu *gpu, sd_event *event, const struct config_guest *guest, struct vram *vram,
-	const struct gpu_ops *ops, void *data, char **ret_reason);
+int gpu_start(struct gpu *gpu, sd_event *event, const struct config_guest *guest,
+	const struct gpu_home *home, const struct gpu_ops *ops, void *data, char **ret_reason);
 
 /*
  * Takes over the device, started by an earlier mulliond, at the other end of a connection
  * to its link listener, by what the record says. name is borrowed for the GPU's life; the
  * link becomes the GPU's, also on failure. Waits for the device until the deadline
- * (CLOCK_MONOTONIC, us). Returns 0; or -1 with one line of reason: there may then be a
- * process to kill.
+ * (CLOCK_MONOTONIC, us). Returns 0; -ESRCH where no such device is there any more, which
+ * gpu_revive() can mend after gpu_finish(); or -1: there may then be a process to kill. With
+ * either comes one line of reason.
  */
 int gpu_adopt(struct gpu *gpu, sd_event *event, const char *name, const struct guest_record *record,
-	struct vram *vram, int link, uint64_t deadline, const struct gpu_ops *ops, void *data,
-	char **ret_reason);
+	const struct gpu_home *home, int link, uint64_t deadline, const struct gpu_ops *ops,
+	void *data, char **ret_reason);
+
+/* The reason for -ESRCH. */
+#define GPU_GONE "its GPU process (mullion-device) ended while no mulliond ran"
+
+/* True where the descriptors, as fd_shelf_take() gives them, are all that a device needs. */
+bool gpu_can_revive(const struct guest_record *record, const int *fds);
+
+/*
+ * Starts a device in the place of one that died with its mulliond, on what the shelf kept of
+ * it: FD_SHELF_SLOTS descriptors, which become the GPU's, also on failure. name is borrowed.
+ * Returns 0; or -1 with one line of reason.
+ */
+int gpu_revive(struct gpu *gpu, sd_event *event, const char *name,
+	const struct guest_record *record, const struct gpu_home *home, const int *fds,
+	const struct gpu_ops *ops, void *data, char **ret_reason);
 
 /* What the guest is to see, by its file. */
 enum link_personality gpu_personality(const struct config_guest *guest);
 
 /* An empty GPU, and the parts of starting one that adopting shares. 0 or -errno. */
-void gpu_init(struct gpu *gpu, sd_event *event, const char *name, struct vram *vram,
+void gpu_init(struct gpu *gpu, sd_event *event, const char *name, const struct gpu_home *home,
 	const struct gpu_ops *ops, void *data);
 void gpu_init_device(struct gpu *gpu, const struct link_setup *setup, bool sandbox);
 int gpu_map_state(struct gpu *gpu);
+void gpu_keep_fds(struct gpu *gpu);              // in the shelf
 int gpu_set_viewer(struct gpu *gpu, int viewer); // a pidfd, which becomes the GPU's
 
 /*

@@ -11,7 +11,7 @@
 #include "program.h"
 
 #define RECORD_MAX 8192 // bytes
-#define HEAD "mullion-guest 1\n"
+#define HEAD "mullion-guest 2\n"
 #define TAIL "end\n"
 
 static char *path_of(const char *guest, const char *suffix) {
@@ -24,15 +24,47 @@ static char *path_of(const char *guest, const char *suffix) {
 	return path;
 }
 
+#define SETUP_DIGITS (2 * sizeof(struct link_setup))
+
+static void print_setup(const struct link_setup *setup, char text[SETUP_DIGITS + 1]) {
+	for (size_t i = 0; i < sizeof(*setup); i++) {
+		snprintf(text + 2 * i, 3, "%02x", ((const unsigned char *)setup)[i]);
+	}
+}
+
+static bool parse_setup(const char *text, struct link_setup *ret) {
+	struct {
+		uint32_t type, reserved;
+		unsigned char body[sizeof(*ret)];
+	} packet = {.type = LINK_SETUP};
+	struct link_message message;
+	if (strlen(text) != SETUP_DIGITS) {
+		return false;
+	}
+	for (size_t i = 0; i < sizeof(packet.body); i++) {
+		if (sscanf(text + 2 * i, "%2hhx", &packet.body[i]) != 1) {
+			return false;
+		}
+	}
+	if (!link_decode(&packet, sizeof(packet), LINK_FDS, &message)) {
+		return false;
+	}
+	*ret = message.setup;
+	return true;
+}
+
 static int format(const struct guest_record *record, char text[RECORD_MAX]) {
+	char setup[SETUP_DIGITS + 1];
+	print_setup(&record->setup, setup);
 	int length = snprintf(text, RECORD_MAX,
 		HEAD "base %" PRIu64 "\nlimit %" PRIu64 "\naperture %" PRIu64 "\nslice %" PRIu64
 		     "\nstate %" PRIu64 "\nstop-timeout %" PRIu64
-		     "\nexternal %d\nsandbox %d\ncolour #%02x%02x%02x\ntitle %s\nsocket %s\n" TAIL,
+		     "\nexternal %d\nsandbox %d\ncolour #%02x%02x%02x\ntitle %s\nsocket %s\n"
+		     "setup %s\n" TAIL,
 		record->base, record->limit, record->aperture, (uint64_t)record->slice,
 		(uint64_t)record->state, record->stop_timeout, record->vmm == CONFIG_VMM_EXTERNAL,
 		record->sandbox, record->colour.red, record->colour.green, record->colour.blue,
-		record->title, record->socket);
+		record->title, record->socket, setup);
 	return length < RECORD_MAX ? length : -EMSGSIZE;
 }
 
@@ -101,8 +133,10 @@ static bool parse(char *text, struct guest_record *record) {
 	}
 	const char *colour = next_value(&text, "colour");
 	const char *title = next_value(&text, "title"), *socket = next_value(&text, "socket");
+	const char *setup = next_value(&text, "setup");
 	if (colour == NULL || !config_parse_colour(colour, &record->colour) || title == NULL ||
-		socket == NULL || strcmp(text, TAIL) != 0) {
+		socket == NULL || setup == NULL || !parse_setup(setup, &record->setup) ||
+		strcmp(text, TAIL) != 0) {
 		return false;
 	}
 	record->slice = (ino_t)slice;

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include "config.h"
+#include "device-link.h"
 
 /*
  * What a later mulliond must know of a guest that runs and cannot ask of the guest's device,
@@ -18,7 +19,8 @@ struct guest_record {
 	enum config_vmm vmm;
 	bool sandbox;
 	struct config_colour colour;
-	char *title, *socket; // owned
+	char *title, *socket;    // owned
+	struct link_setup setup; // as its device got it
 };
 
 /* Returns 0 or -errno; what is kept is whole, or as before. */

@@ -346,6 +346,7 @@ static void record(const struct guest *guest) {
 			.colour = config->colour,
 			.title = config->title,
 			.socket = gpu->socket,
+			.setup = gpu->device.setup,
 		};
 		error = guest_record_save(config->name, &kept);
 	}
@@ -372,11 +373,16 @@ static int start_machine(struct guest *guest, char **ret_reason) {
 	return error;
 }
 
+static struct gpu_home home_of(struct guest *guest) {
+	return (struct gpu_home){.vram = guest->vram, .shelf = &guest->shelf};
+}
+
 static void start_processes(struct guest *guest) {
 	char *reason = NULL;
 	open_group(guest);
-	if (gpu_start(&guest->gpu, guest->event, guest->config, guest->vram, &gpu_ops, guest,
-		    &reason) < 0) {
+	const struct gpu_home home = home_of(guest);
+	if (gpu_start(&guest->gpu, guest->event, guest->config, &home, &gpu_ops, guest, &reason) <
+		0) {
 		refuse_start(guest, reason);
 		return;
 	}
@@ -489,14 +495,43 @@ void guest_kill(struct guest *guest) {
 	finish_if_gone(guest);
 }
 
-static int adopt_gpu(struct guest *guest, const struct guest_record *record, int link,
-	uint64_t deadline, char **ret_reason) {
-	if (link < 0) {
-		return refuse(
-			ret_reason, "its GPU process (mullion-device) ended while no mulliond ran");
+/* A device in the place of one that is gone, where all that it needs was kept. */
+static int revive_gpu(
+	struct guest *guest, const struct guest_record *record, int *fds, char **ret_reason) {
+	const struct gpu_home home = home_of(guest);
+	if (*ret_reason == NULL) {
+		refuse(ret_reason, GPU_GONE);
 	}
-	return gpu_adopt(&guest->gpu, guest->event, name_of(guest), record, guest->vram, link,
-		deadline, &gpu_ops, guest, ret_reason);
+	if (!gpu_can_revive(record, fds)) {
+		fd_close_many(fds, FD_SHELF_SLOTS);
+		return -1;
+	}
+	log_warning("guest '%s': %s: started again", name_of(guest),
+		*ret_reason != NULL ? *ret_reason : "out of memory");
+	free(*ret_reason);
+	*ret_reason = NULL;
+	gpu_finish(&guest->gpu);
+	return gpu_revive(&guest->gpu, guest->event, name_of(guest), record, &home, fds, &gpu_ops,
+		guest, ret_reason);
+}
+
+static int adopt_gpu(struct guest *guest, const struct guest_record *record, int link,
+	bool machine_is_there, uint64_t deadline, char **ret_reason) {
+	int fds[FD_SHELF_SLOTS];
+	const struct gpu_home home = home_of(guest);
+	fd_shelf_take(&guest->shelf, fds);
+	int error = -ESRCH;
+	if (link >= 0) {
+		error = gpu_adopt(&guest->gpu, guest->event, name_of(guest), record, &home, link,
+			deadline, &gpu_ops, guest, ret_reason);
+	} else if (!machine_is_there) {
+		error = refuse(ret_reason, "it ended while no mulliond ran");
+	}
+	if (error == -ESRCH && machine_is_there) {
+		return revive_gpu(guest, record, fds, ret_reason);
+	}
+	fd_close_many(fds, FD_SHELF_SLOTS);
+	return error;
 }
 
 static int adopt_machine(struct guest *guest, int qmp, char **ret_reason) {
@@ -518,7 +553,7 @@ void guest_adopt(struct guest *guest, const struct guest_record *record, int lin
 	guest->state = GUEST_RUNNING;
 	guest->ran = true;
 	bool machine = record->vmm == CONFIG_VMM_QEMU;
-	int error = adopt_gpu(guest, record, link, deadline, &reason);
+	int error = adopt_gpu(guest, record, link, !machine || qmp >= 0, deadline, &reason);
 	if (!machine) {
 		fd_close(qmp);
 	} else if (adopt_machine(guest, qmp, error < 0 ? NULL : &reason) < 0) {
@@ -536,6 +571,7 @@ void guest_adopt(struct guest *guest, const struct guest_record *record, int lin
 		return;
 	}
 	guest->reason = reason;
+	fd_shelf_clear(&guest->shelf);
 	// Without its device the guest can still end in order; a device that lies cannot stay.
 	if (machine && link < 0 && stop_in_order(guest)) {
 		return;
@@ -546,8 +582,8 @@ void guest_adopt(struct guest *guest, const struct guest_record *record, int lin
 }
 
 struct guest *guest_create(sd_event *event, const struct config_host *host,
-	const struct config_guest *config, struct vram *vram, const struct guest_ops *ops,
-	void *data) {
+	const struct config_guest *config, struct vram *vram, struct fd_store *store,
+	const struct guest_ops *ops, void *data) {
 	struct guest *guest = calloc(1, sizeof(*guest));
 	if (guest == NULL) {
 		return NULL;
@@ -557,6 +593,7 @@ struct guest *guest_create(sd_event *event, const struct config_host *host,
 	guest->config = config;
 	guest->event = sd_event_ref(event);
 	guest->vram = vram;
+	fd_shelf_init(&guest->shelf, store, config->name);
 	guest->ops = ops;
 	guest->data = data;
 	return guest;
@@ -570,6 +607,7 @@ void guest_destroy(struct guest *guest) {
 	sd_event_source_disable_unref(guest->again);
 	qemu_probe_destroy(guest->probe);
 	finish_parts(guest);
+	fd_shelf_finish(&guest->shelf);
 	sd_event_unref(guest->event);
 	free(guest->reason);
 	free(guest->lost);

@@ -36,6 +36,7 @@ struct guest {
 	char *reason; // owned; NULL where nothing is wrong
 	char *lost;   // owned: whom it lost, until that process ends
 	struct gpu gpu;
+	struct fd_shelf shelf;    // what of the GPU outlives even mulliond
 	struct machine machine;   // for vmm = qemu
 	int display, viewer;      // owned, -1 when closed: shown as soon as there is a GPU
 	bool orphan;              // its file was removed: it does not start again
@@ -57,10 +58,10 @@ struct guest {
 	void *data;
 };
 
-/* Returns a guest that is off, or NULL. host, config and vram are borrowed. */
+/* Returns a guest that is off, or NULL. host, config, vram and store are borrowed. */
 struct guest *guest_create(sd_event *event, const struct config_host *host,
-	const struct config_guest *config, struct vram *vram, const struct guest_ops *ops,
-	void *data);
+	const struct config_guest *config, struct vram *vram, struct fd_store *store,
+	const struct guest_ops *ops, void *data);
 
 /* Kills what runs; accepts NULL. */
 void guest_destroy(struct guest *guest);
@@ -70,8 +71,9 @@ void guest_start(struct guest *guest);
 
 /*
  * Takes over a guest that an earlier mulliond started, as the record tells of it: a running
- * one goes on, and of one that has lost a part the rest is ended. link is a connection
- * to its device, qmp one to its QEMU, each -1 where there is none; both become the
+ * one goes on, one whose device is gone as well gets another where the service manager has
+ * kept what that needs, and of one that has lost a part the rest is ended. link is a
+ * connection to its device, qmp one to its QEMU, each -1 where there is none; both become the
  * guest's. The guest's device must answer before the deadline (CLOCK_MONOTONIC, us).
  */
 void guest_adopt(struct guest *guest, const struct guest_record *record, int link, int qmp,

@@ -34,8 +34,9 @@ static int make_guests(struct guests *guests) {
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < guests->config.guests_len; i++) {
-		guests->list[i] = guest_create(guests->event, &guests->config.host,
-			&guests->config.guests[i], &guests->vram, &guest_ops, guests);
+		guests->list[i] =
+			guest_create(guests->event, &guests->config.host, &guests->config.guests[i],
+				&guests->vram, &guests->store, &guest_ops, guests);
 		if (guests->list[i] == NULL) {
 			return -ENOMEM;
 		}
@@ -62,6 +63,9 @@ int guests_init(struct guests *guests, sd_event *event, struct config *config,
 		error = sd_event_source_set_enabled(guests->notify, SD_EVENT_OFF);
 	}
 	if (error >= 0) {
+		error = fd_store_init(&guests->store, event);
+	}
+	if (error >= 0) {
 		error = make_guests(guests);
 	}
 	if (error < 0) {
@@ -80,6 +84,7 @@ void guests_finish(struct guests *guests) {
 	}
 	free(guests->orphans);
 	if (guests->event != NULL) {
+		fd_store_finish(&guests->store);
 		fd_close(guests->cgroups);
 	}
 	sd_event_source_disable_unref(guests->notify);
@@ -145,7 +150,7 @@ struct guest *guests_add_orphan(
 		return NULL;
 	}
 	struct guest *guest = guest_create(guests->event, &guests->config.host, config->guests,
-		&guests->vram, &guest_ops, guests);
+		&guests->vram, &guests->store, &guest_ops, guests);
 	if (guest != NULL) {
 		guest->orphan = true;
 		guest->cgroups = guests->cgroups;

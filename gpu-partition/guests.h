@@ -14,6 +14,7 @@ struct guests {
 	sd_event *event;      // owned reference
 	struct config config; // owned
 	struct vram vram;
+	struct fd_store store;
 	int cgroups;            // owned: see sandbox_cgroup_root(), -1 where there is none
 	struct guest **list;    // owned, len of them, in the order of names; orphans last
 	struct config *orphans; // owned, of guests that run without a file

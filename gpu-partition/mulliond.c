@@ -159,8 +159,27 @@ static int load_guests(struct daemon *daemon) {
 	return error;
 }
 
+/* Of what systemd has passed, guests' descriptors go to their store. Returns how many others
+ * there are; *ret_socket is the last of them. */
+static int sort_passed(struct daemon *daemon, int *ret_socket) {
+	char **names = NULL;
+	int others = 0, n = sd_listen_fds_with_names(1, &names);
+	for (int i = 0; i < n; i++) {
+		int fd = SD_LISTEN_FDS_START + i;
+		if (fd_store_owns(names[i])) {
+			fd_store_give(&daemon->guests.store, names[i], fd);
+		} else {
+			*ret_socket = fd;
+			others++;
+		}
+		free(names[i]);
+	}
+	free(names);
+	return others;
+}
+
 static int serve(struct daemon *daemon) {
-	int n = sd_listen_fds(1);
+	int passed = -1, n = sort_passed(daemon, &passed);
 	if (n > 1) {
 		log_error("systemd passed %d sockets, one is wanted", n);
 		return -1;
@@ -169,8 +188,8 @@ static int serve(struct daemon *daemon) {
 		daemon->path = NULL;
 		return -ENOMEM;
 	}
-	int error = host_varlink_create(&daemon->host, &daemon->guests, daemon->path,
-		n == 1 ? SD_LISTEN_FDS_START : -1, stop, daemon);
+	int error = host_varlink_create(
+		&daemon->host, &daemon->guests, daemon->path, passed, stop, daemon);
 	if (error < 0) {
 		log_error("%s cannot be served: %s", daemon->path, strerror(-error));
 	}

@@ -170,11 +170,15 @@ int process_adopt(struct process *process, sd_event *event, pid_t pid, int pidfd
 	return 0;
 }
 
+int process_pidfd(const struct process *process) {
+	return process->adopted != NULL ? sd_event_source_get_io_fd(process->adopted) : -1;
+}
+
 void process_signal(struct process *process, int signal) {
 	if (process->child != NULL) {
 		sd_event_source_send_child_signal(process->child, signal, NULL, 0);
 	} else if (process->adopted != NULL) {
-		pidfd_send_signal(sd_event_source_get_io_fd(process->adopted), signal, NULL, 0);
+		pidfd_send_signal(process_pidfd(process), signal, NULL, 0);
 	}
 }
 

@@ -54,6 +54,9 @@ int process_start(struct process *process, sd_event *event, const struct process
 int process_adopt(struct process *process, sd_event *event, pid_t pid, int pidfd,
 	void (*exited)(void *data, const siginfo_t *info), void *data);
 
+/* Of one that was adopted: borrowed, readable when it has ended; otherwise -1. */
+int process_pidfd(const struct process *process);
+
 /* Sends a signal; nothing happens where there is no process. */
 void process_signal(struct process *process, int signal);
 

@@ -293,9 +293,47 @@ def device_and_compositor_kill(arena):
 
 @fault
 def device_and_host_kill(arena):
+  """What the device had is with the service manager: the guest goes on."""
+  session, guest = arena.session, arena.victim
+  pid, machine = arena.pid(guest), session.guest(guest.name).get("vmmPid")
+  arena.begin_pace(True)
+  since = time.monotonic()
+  for one in arena.random.sample([session.host_pid(), pid], 2):
+    os.kill(one, signal.SIGKILL)
+  session.host.wait()
+  time.sleep(arena.random.uniform(0, 0.2))
+  session.births["mulliond"] = "a later one"
+  session.start_host()
+  arena.device_replaced(guest, pid)
+  same(session.guest(guest.name).get("vmmPid"), machine, "the VMM")
+  arena.recovered("mulliond and a device killed")
+  session.times.add("mulliond and a device killed: until the guest draws", time.monotonic() - since)
+  arena.wait_shown(guest)
+
+
+@fault
+def host_and_all_devices_kill(arena):
+  session = arena.session
+  pids = {guest: arena.pid(guest) for guest in arena.guests}
+  for pid in (session.host_pid(), *pids.values()):
+    os.kill(pid, signal.SIGKILL)
+  session.host.wait()
+  session.births["mulliond"] = "a later one"
+  session.start_host()
+  for guest, pid in pids.items():
+    arena.device_replaced(guest, pid)
+  arena.recovered("mulliond and all devices killed")
+  for guest in arena.guests:
+    arena.wait_drawn(guest)
+    arena.wait_shown(guest)
+
+
+@fault
+def device_and_host_lost(arena):
   """Nobody is left who has what the device had: its guest ends, and alone."""
   session, guest = arena.session, arena.victim
   pid = arena.pid(guest)
+  session.manager.forget()
   arena.begin_pace(True)
   os.kill(session.host_pid(), signal.SIGKILL)
   os.kill(pid, signal.SIGKILL)
@@ -364,7 +402,7 @@ def one_round(arena, name):
     guest.is_alive()
     arena.picture_is_right(guest)
   for guest, now in session.lasting().items():
-    if guest != arena.victim.name and name != "device-kill-all":
+    if guest != arena.victim.name and name not in ("device-kill-all", "host-and-all-devices-kill"):
       same(now, guests[guest], f"guest '{guest}'")
     same(now["state"], "running", f"the state of '{guest}'")
   same(session.places(), places, "the windows")

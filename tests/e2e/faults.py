@@ -1,17 +1,21 @@
 """Faults for a session: guests that draw and notice everything, killed and stopped
 processes, and what is looked at from outside."""
+import array
 import contextlib
+import fcntl
 import mmap
 import os
 import random
 import re
 import signal
+import socket
 import statistics
 import struct
 import subprocess
+import threading
 import time
 
-from session import TESTS, Session, memfds
+from session import TESTS, Session, memfds, program
 from tap import check, same, wait_until
 
 BOOT_SECONDS = 120
@@ -336,6 +340,55 @@ class Ledger:
       note(f"{role}: {fds} descriptors, {threads} threads, {memory} KiB; grew by {growth} KiB at most")
 
 
+class Manager:
+  """systemd's side of mulliond's file-descriptor store: descriptors by name."""
+
+  def __init__(self, path):
+    self.path = path
+    self.kept = {}
+    self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    self.socket.bind(path)
+    threading.Thread(target=self.read, daemon=True).start()
+
+  def read(self):
+    size = socket.CMSG_SPACE(array.array("i").itemsize)
+    while True:
+      text, control, _, _ = self.socket.recvmsg(4096, size)
+      words = dict(line.split("=", 1) for line in text.decode().splitlines())
+      fds = array.array("i")
+      for _, _, data in control:
+        fds.frombytes(data)
+      name = words.get("FDNAME")
+      if "FDSTOREREMOVE" in words or fds:
+        old = self.kept.pop(name, None)
+        if old is not None:
+          os.close(old)
+      if fds:
+        self.kept[name] = fds[0]
+
+  def forget(self):
+    for name in list(self.kept):
+      os.close(self.kept.pop(name))
+
+  def start(self, environment, log):
+    """Starts mulliond with what is kept, as systemd does."""
+    kept = dict(self.kept)
+    names, first = list(kept), 3
+    def place():
+      # Out of the way first: a source may be another one's target.
+      sources = [fcntl.fcntl(kept[name], fcntl.F_DUPFD, 1000) for name in names]
+      for number, source in enumerate(sources):
+        os.dup2(source, first + number)
+        os.close(source)
+    environment = dict(environment, NOTIFY_SOCKET=self.path, FDSTORE="4096")
+    if names:
+      environment.update(LISTEN_FDS=str(len(names)), LISTEN_FDNAMES=":".join(names))
+    # The process's own number is known only in it.
+    return subprocess.Popen(["sh", "-c", 'LISTEN_PID=$$ exec "$0"', program("mulliond")],
+      env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
+      preexec_fn=place, close_fds=False)
+
+
 class FaultSession(Session):
   """A session whose mulliond runs by itself, as under systemd, and may come and go like
   the compositor."""
@@ -343,13 +396,15 @@ class FaultSession(Session):
   def __init__(self):
     super().__init__()
     self.compositor = self.host = None
+    self.manager = Manager(self.path("notify"))
     self.births = {} # how each role's process came about, where it is not the first one
     self.ledger = Ledger(self)
     self.times = Times()
 
   def start_host(self):
-    self.start("mulliond")
-    self.host = self.process
+    with open(self.path("mulliond.log"), "ab") as log:
+      self.host = self.process = self.manager.start(self.environment, log)
+    self.started.append(self.host)
     wait_until(lambda: not self.ctl("list")[0], "mulliond answers", SETTLE)
 
   def start_compositor(self):

@@ -125,6 +125,16 @@ static void store(void) {
 	send_key(LINK_DROP, &dropped_key, -1);
 }
 
+static const struct link_key connection_key = {LINK_KIND_CONNECTION, 0, 0, 0};
+
+/* What a VMM's connection and an interrupt are to the real one. */
+static void store_connection(void) {
+	if (generation == 1) {
+		send_key(LINK_STORE, &connection_key, eventfd(1, EFD_CLOEXEC));
+		send_key(LINK_STORE, &kept_key, eventfd(7, EFD_CLOEXEC));
+	}
+}
+
 /* A later one says in its state what it got back. */
 static void take_back(const struct link_message *message, int fd) {
 	uint64_t value = 0;
@@ -168,6 +178,9 @@ int main(void) {
 	listen(given[LINK_FD_LINKS], 4);
 	fill_state(&setup, given[LINK_FD_SLICE], given[LINK_FD_STATE]);
 	behave(name);
+	if (strstr(name, "keeps-vmm") != NULL) {
+		store_connection();
+	}
 	send_vmm(true);
 	for (;;) {
 		if (!receive(&message, fds)) {

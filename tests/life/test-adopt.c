@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -24,12 +26,17 @@
 
 #include "clock.h"
 #include "guest-socket.h"
+#include "manager.h"
+#include "memfd.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define PATIENCE_US (20 * USEC_PER_SEC)
 
 static char directory[] = "/tmp/test-adopt-XXXXXX";
 static char qemu[4096 + 16];
+
+/* Where there is one, see with_manager(). */
+static struct manager *manager;
 
 /* What a mulliond knew of its guests. */
 struct known {
@@ -105,6 +112,41 @@ static void setup(struct fixture *fixture, const char *const *names) {
 	assert_return_code(sd_event_new(&fixture->event), 0);
 	assert_int_equal(
 		guests_init(&fixture->guests, fixture->event, &config, on_changed, fixture), 0);
+	for (size_t i = 0; manager != NULL && i < manager->len; i++) {
+		fd_store_give(&fixture->guests.store, manager->kept[i].name,
+			fcntl(manager->kept[i].fd, F_DUPFD_CLOEXEC, 3));
+	}
+}
+
+/* From here on a service manager keeps descriptors. */
+static void with_manager(void) {
+	static struct manager one;
+	assert_int_equal(manager_init(&one, directory), 0);
+	manager = &one;
+}
+
+static void without_manager(void) {
+	manager_finish(manager);
+	manager = NULL;
+}
+
+/* So many descriptors of a guest are kept, now or soon. */
+static void expect_kept(struct fixture *f, const char *guest, size_t n) {
+	char prefix[128];
+	snprintf(prefix, sizeof(prefix), "guest.%s.", guest);
+	for (uint64_t end = clock_usec() + PATIENCE_US; clock_usec() < end;) {
+		assert_true(manager_read(manager));
+		if (manager_count(manager, prefix) == n) {
+			return;
+		}
+		if (f != NULL) {
+			sd_event_run(f->event, 10 * USEC_PER_MSEC);
+		} else {
+			usleep(1000);
+		}
+	}
+	fail_msg("of '%s' %zu descriptors are kept, not %zu", guest, manager_count(manager, prefix),
+		n);
 }
 
 static void teardown(struct fixture *fixture) {
@@ -165,11 +207,23 @@ static void live(const char *const *names, struct known *known, int done) {
 	_exit(1);
 }
 
-/* A mulliond starts these guests, or goes on with them, and is killed. */
-static struct known *live_and_die(const char *const *names) {
+/* Until a mulliond says that it is done; the service manager's work goes on meanwhile. */
+static void wait_done(int done) {
+	char end;
+	struct pollfd poll_fd = {.fd = done, .events = POLLIN};
+	while (manager != NULL && poll(&poll_fd, 1, 1) == 0) {
+		assert_true(manager_read(manager));
+	}
+	assert_int_equal(read(done, &end, 1), 0);
+}
+
+/*
+ * A mulliond starts these guests, or goes on with them, and is killed, and the devices with it if
+ * so wanted; where a service manager keeps something of each guest, when it has so much.
+ */
+static struct known *live_and_die_with(const char *const *names, size_t kept, bool devices) {
 	static struct known *known;
 	int done[2];
-	char end;
 	if (known == NULL) {
 		known = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	}
@@ -182,11 +236,22 @@ static struct known *live_and_die(const char *const *names) {
 		live(names, known, done[1]);
 	}
 	close(done[1]);
-	assert_int_equal(read(done[0], &end, 1), 0);
+	wait_done(done[0]);
 	close(done[0]);
+	for (size_t i = 0; kept > 0 && names[i] != NULL; i++) {
+		expect_kept(NULL, names[i], kept);
+	}
 	kill(pid, SIGKILL);
+	for (size_t i = 0; devices && names[i] != NULL; i++) {
+		kill(known[i].device, SIGKILL);
+		waitpid(known[i].device, NULL, 0);
+	}
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	return known;
+}
+
+static struct known *live_and_die(const char *const *names) {
+	return live_and_die_with(names, 0, false);
 }
 
 static void assert_same(const struct guest *guest, const struct known *before) {
@@ -368,9 +433,187 @@ static void what_is_stale_is_removed(void **state) {
 	struct fixture f;
 	setup(&f, names);
 	guests_adopt(&f.guests);
-	assert_int_equal(f.guests.list[0]->state, GUEST_OFF);
+	assert_int_equal(f.guests.list[0]->state, GUEST_FAILED);
+	assert_reason(f.guests.list[0], "it ended while no mulliond ran");
 	assert_nothing_left(&f, "obeys");
 	teardown(&f);
+	// Of one without a file nothing is shown.
+	live_and_die(names);
+	kill(before[0].device, SIGKILL);
+	kill(before[0].vmm, SIGKILL);
+	while (waitpid(-1, NULL, 0) > 0) {
+	}
+	setup(&f, (const char *const[]){"new", NULL});
+	guests_adopt(&f.guests);
+	assert_int_equal(f.guests.len, 1);
+	assert_nothing_left(&f, "obeys");
+	teardown(&f);
+}
+
+static void an_external_guest_that_lost_its_device_meanwhile_says_so(void **state) {
+	static const char *const names[] = {"external", NULL};
+	struct known *before = live_and_die(names);
+	kill(before[0].device, SIGKILL);
+	waitpid(before[0].device, NULL, 0);
+	struct fixture f;
+	setup(&f, names);
+	guests_adopt(&f.guests);
+	assert_int_equal(f.guests.list[0]->state, GUEST_FAILED);
+	assert_reason(f.guests.list[0], "mullion-device) ended while no mulliond ran");
+	assert_nothing_left(&f, "external");
+	guest_start(f.guests.list[0]);
+	expect_state(&f, f.guests.list[0], GUEST_RUNNING);
+	teardown(&f);
+}
+
+static void assert_goes_on(struct fixture *f, size_t i, const struct known *before) {
+	struct guest *guest = f->guests.list[i];
+	struct device_state_view view;
+	struct known now;
+	assert_int_equal(guest->state, GUEST_RUNNING);
+	while (!guest->gpu.device.connected) {
+		assert_return_code(sd_event_run(f->event, PATIENCE_US), 0);
+	}
+	know(guest, &now);
+	assert_int_equal(now.base, before->base);
+	assert_int_equal(now.slice, before->slice);
+	assert_int_equal(now.vmm, before->vmm);
+	assert_int_not_equal(now.device, before->device);
+	assert_true(gpu_read_state(&guest->gpu, &view));
+	assert_true(view.state.generation > 1);
+}
+
+static void guests_outlive_mulliond_and_their_devices_together(void **state) {
+	static const char *const names[] = {"external-keeps-vmm", "keeps-vmm", NULL};
+	with_manager();
+	struct known first[2];
+	memcpy(first, live_and_die_with(names, LINK_FDS + 2, true), sizeof(first));
+	for (unsigned round = 0; round < 3; round++) {
+		live_and_die_with(names, LINK_FDS + 2, true);
+	}
+	struct fixture f;
+	setup(&f, names);
+	guests_adopt(&f.guests);
+	for (size_t i = 0; i < 2; i++) {
+		assert_goes_on(&f, i, &first[i]);
+		// The interrupt that the first device stored.
+		assert_int_equal(f.guests.list[i]->gpu.state->live.replying, 7);
+		assert_int_equal(f.guests.list[i]->gpu.device.restarts, 1);
+	}
+	// It is watched and replaced as any other.
+	pid_t device = f.guests.list[0]->gpu.device.process.pid;
+	kill(device, SIGKILL);
+	while (f.guests.list[0]->gpu.device.process.pid == device ||
+		!f.guests.list[0]->gpu.device.connected) {
+		assert_return_code(sd_event_run(f.event, PATIENCE_US), 0);
+	}
+	assert_int_equal(f.guests.list[0]->gpu.device.restarts, 2);
+	expect_kept(&f, names[0], LINK_FDS + 2);
+	for (size_t i = 0; i < 2; i++) {
+		guest_kill(f.guests.list[i]);
+		expect_state(&f, f.guests.list[i], GUEST_OFF);
+		expect_kept(&f, names[i], 0);
+		assert_nothing_left(&f, names[i]);
+	}
+	teardown(&f);
+	without_manager();
+}
+
+static void what_is_kept_follows_the_device_that_goes_on(void **state) {
+	static const char *const names[] = {"external-keeps-vmm", NULL};
+	with_manager();
+	live_and_die_with(names, LINK_FDS + 2, false);
+	struct fixture f;
+	setup(&f, names);
+	guests_adopt(&f.guests);
+	assert_int_equal(f.guests.list[0]->state, GUEST_RUNNING);
+	// What this device does not have any more is kept no longer.
+	expect_kept(&f, names[0], LINK_FDS);
+	teardown(&f);
+	expect_kept(NULL, names[0], 0);
+	without_manager();
+}
+
+static void *read_until_done(void *data) {
+	bool done;
+	do {
+		done = __atomic_load_n((bool *)data, __ATOMIC_ACQUIRE);
+		manager_read(manager);
+		usleep(100);
+	} while (!done);
+	return NULL;
+}
+
+static void a_mulliond_that_ends_leaves_nothing_with_the_manager(void **state) {
+	static const char *const names[] = {"external-keeps-vmm", "keeps-vmm", NULL};
+	with_manager();
+	live_and_die_with(names, LINK_FDS + 2, false);
+	struct fixture f;
+	setup(&f, names);
+	guests_adopt(&f.guests);
+	guests_kill_all(&f.guests);
+	expect_state(&f, f.guests.list[0], GUEST_OFF);
+	expect_state(&f, f.guests.list[1], GUEST_OFF);
+	// At once, as mulliond does, and the manager reads meanwhile.
+	bool done = false;
+	pthread_t reader;
+	assert_int_equal(pthread_create(&reader, NULL, read_until_done, &done), 0);
+	teardown(&f);
+	__atomic_store_n(&done, true, __ATOMIC_RELEASE);
+	pthread_join(reader, NULL);
+	assert_int_equal(manager->len, 0);
+	without_manager();
+}
+
+static void a_guest_of_which_not_all_was_kept_ends_and_says_so(void **state) {
+	static const struct {
+		const char *guest, *missing, *words;
+	} cases[] = {
+		{"external-keeps-vmm", "slice", "ended while no mulliond ran"},
+		{"external-keeps-vmm", "replies-write", "ended while no mulliond ran"},
+		{"keeps-vmm", "vmm", "ended while no mulliond ran"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *const names[] = {cases[i].guest, NULL};
+		char name[128];
+		with_manager();
+		live_and_die_with(names, LINK_FDS + 2, true);
+		snprintf(name, sizeof(name), "guest.%s.%s", cases[i].guest, cases[i].missing);
+		for (size_t k = 0; k < manager->len; k++) {
+			if (strcmp(manager->kept[k].name, name) == 0) {
+				snprintf(manager->kept[k].name, sizeof(name), "guest.none.slice");
+			}
+		}
+		struct fixture f;
+		setup(&f, names);
+		guests_adopt(&f.guests);
+		expect_state(&f, f.guests.list[0], GUEST_FAILED);
+		assert_reason(f.guests.list[0], cases[i].words);
+		assert_nothing_left(&f, cases[i].guest);
+		expect_kept(&f, cases[i].guest, 0);
+		expect_kept(&f, "none", 0);
+		teardown(&f);
+		without_manager();
+	}
+}
+
+static void what_was_kept_of_another_life_is_not_used(void **state) {
+	static const char *const names[] = {"external-keeps-vmm", NULL};
+	with_manager();
+	live_and_die_with(names, LINK_FDS + 2, true);
+	int slice = manager_find(manager, "guest.external-keeps-vmm.slice");
+	int other = memfd_create_sealed("other", 4 * MIB);
+	assert_int_equal(dup3(other, slice, O_CLOEXEC), slice);
+	close(other);
+	struct fixture f;
+	setup(&f, names);
+	guests_adopt(&f.guests);
+	expect_state(&f, f.guests.list[0], GUEST_FAILED);
+	assert_reason(f.guests.list[0], "other memory");
+	assert_nothing_left(&f, names[0]);
+	expect_kept(&f, names[0], 0);
+	teardown(&f);
+	without_manager();
 }
 
 static void a_guest_without_a_record_is_killed(void **state) {
@@ -408,6 +651,15 @@ static void records_come_back_as_they_were(void **state) {
 		.stop_timeout = 9,
 		.vmm = CONFIG_VMM_EXTERNAL,
 		.colour = {0x12, 0x34, 0xff},
+		.setup =
+			{
+				.version = LINK_VERSION,
+				.personality = LINK_PERSONALITY_BOCHS,
+				.heads = 1,
+				.hidden_refresh = 1000,
+				.slice_base = UINT64_MAX - 1,
+				.name = "r",
+			},
 		.title = (char *)"A title: with words",
 		.socket = (char *)"/tmp/x y",
 	};
@@ -428,6 +680,7 @@ static void records_come_back_as_they_were(void **state) {
 	assert_int_equal(back.stop_timeout, 9);
 	assert_int_equal(back.vmm, CONFIG_VMM_EXTERNAL);
 	assert_memory_equal(&back.colour, &record.colour, sizeof(back.colour));
+	assert_memory_equal(&back.setup, &record.setup, sizeof(back.setup));
 	assert_string_equal(back.title, record.title);
 	assert_string_equal(back.socket, record.socket);
 	guest_record_finish(&back);
@@ -451,6 +704,12 @@ int main(void) {
 		cmocka_unit_test(half_a_guest_is_ended_in_order),
 		cmocka_unit_test(a_guest_without_a_file_runs_until_it_is_stopped),
 		cmocka_unit_test(what_is_stale_is_removed),
+		cmocka_unit_test(an_external_guest_that_lost_its_device_meanwhile_says_so),
+		cmocka_unit_test(guests_outlive_mulliond_and_their_devices_together),
+		cmocka_unit_test(what_is_kept_follows_the_device_that_goes_on),
+		cmocka_unit_test(a_mulliond_that_ends_leaves_nothing_with_the_manager),
+		cmocka_unit_test(a_guest_of_which_not_all_was_kept_ends_and_says_so),
+		cmocka_unit_test(what_was_kept_of_another_life_is_not_used),
 		cmocka_unit_test(a_guest_without_a_record_is_killed),
 		cmocka_unit_test(a_pool_that_was_made_smaller_keeps_who_lies_there),
 		cmocka_unit_test(records_come_back_as_they_were),
