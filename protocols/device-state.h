@@ -137,7 +137,7 @@ struct device_state_gpu {
 	struct device_state_cursor cursor;
 	uint32_t cursor_set; // the driver has said what the pointer looks like
 	uint32_t resources;  // resources in force; for `mullionctl status`
-	uint64_t heap_used;           // bytes of the slice's heap that they take
+	uint64_t heap_used;  // bytes of the slice's heap that they take
 };
 
 /* What the VMM said in its hello; valid while vmm_connected. */
