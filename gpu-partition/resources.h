@@ -76,6 +76,13 @@ uint32_t resources_flush(struct resources *resources, uint32_t id, const struct 
  */
 void resources_note(struct resources *resources, uint32_t id, const struct damage_boxes *boxes);
 
+/*
+ * The tiles of boxes in which two resources differ; all of boxes where they have not the same
+ * size and format, or one does not exist.
+ */
+void resources_differ(const struct resources *resources, uint32_t id, uint32_t other,
+	const struct damage_boxes *boxes, struct damage_boxes *ret);
+
 /* The scanout that shows rect of a resource; its changes are told (flushed is set). */
 uint32_t resources_scanout(
 	struct resources *resources, uint32_t id, const struct gpu_rect *rect, struct scanout *ret);

@@ -11,8 +11,8 @@
 /*
  * The resources between which a head flips. A transfer notes what it changes in a resource
  * since that was flushed last; but the screen has shown others since. So what a flush brings
- * to the screen is noted in the others of the chain, too: what is noted in a resource is then
- * always what differs from the screen, and a flip damages no more than that.
+ * to the screen is noted in the others of the chain, too: a resource then differs from the
+ * screen at most where it has notes.
  */
 
 #define FLIP_CHAIN_MAX 4

@@ -74,26 +74,45 @@ static bool same_place(const struct device_state_scanout *scanout, const struct 
 		scanout->width == rect->width && scanout->height == rect->height;
 }
 
+/*
+ * What a flip to a resource changes on the screen: of its notes only where it differs from the
+ * resource that is shown now, and all where that has been drawn into and not flushed.
+ */
+static void flip_boxes(struct virtio_scanouts *scanouts, uint32_t from, uint32_t to,
+	const struct gpu_rect *rect, struct damage_boxes *ret) {
+	struct resources *resources = scanouts->resources;
+	struct damage_boxes noted = {0}, unseen = {0};
+	resources_flush(resources, to, rect, &noted);
+	if (from == to) {
+		*ret = noted;
+		return;
+	}
+	resources_differ(resources, to, from, &noted, ret);
+	if (resources_flush(resources, from, rect, &unseen) == VIRTIO_GPU_RESP_OK_NODATA) {
+		resources_note(resources, from, &unseen);
+		damage_boxes_add_all(ret, &unseen);
+	}
+}
+
 static void show_resource(struct virtio_scanouts *scanouts, unsigned head, uint32_t resource,
 	const struct gpu_rect *rect) {
 	struct device_state_scanout *scanout = &scanouts->state->scanouts[head];
 	struct flip_chain *chain = &scanouts->chains[head];
-	bool flip = same_place(scanout, rect);
-	*scanout = (struct device_state_scanout){
-		resource, rect->x, rect->y, rect->width, rect->height};
-	if (!flip) {
+	uint32_t before = scanout->resource;
+	if (!same_place(scanout, rect)) {
 		flip_chain_forget(chain);
 	}
+	*scanout = (struct device_state_scanout){
+		resource, rect->x, rect->y, rect->width, rect->height};
 	struct damage_boxes boxes;
-	bool known = flip_chain_show(chain, resource);
-	if (resources_flush(scanouts->resources, resource, rect, &boxes) ==
-			VIRTIO_GPU_RESP_OK_NODATA &&
-		known) {
+	if (flip_chain_show(chain, resource)) {
+		flip_boxes(scanouts, before, resource, rect, &boxes);
 		show_boxes(scanouts, head, &boxes);
 		return;
 	}
 	boxes = (struct damage_boxes){
 		.len = 1, .box = {{rect->x, rect->y, rect->width, rect->height}}};
+	resources_flush(scanouts->resources, resource, rect, &(struct damage_boxes){0});
 	flip_chain_note(chain, scanouts->resources, &boxes);
 	scanouts->ops->changed(scanouts->data, head);
 }
@@ -120,17 +139,36 @@ uint32_t virtio_scanouts_set(struct virtio_scanouts *scanouts, unsigned head, ui
 	return answer;
 }
 
+static uint32_t heads_of(const struct virtio_scanouts *scanouts, uint32_t resource) {
+	uint32_t heads = 0;
+	for (unsigned i = 0; i < scanouts->heads; i++) {
+		if (scanouts->state->scanouts[i].resource == resource) {
+			heads |= UINT32_C(1) << i;
+		}
+	}
+	return heads;
+}
+
 uint32_t virtio_scanouts_flush(struct virtio_scanouts *scanouts, uint32_t resource,
 	const struct gpu_rect *rect, uint32_t *ret_heads) {
 	struct damage_boxes boxes;
+	struct scanout scanout;
+	uint32_t heads = heads_of(scanouts, resource);
 	*ret_heads = 0;
+	if (heads == 0) {
+		// What is noted in it still differs from the screen.
+		return resources_scanout(scanouts->resources, resource, rect, &scanout);
+	}
 	uint32_t answer = resources_flush(scanouts->resources, resource, rect, &boxes);
-	for (unsigned i = 0; answer == VIRTIO_GPU_RESP_OK_NODATA && i < scanouts->heads; i++) {
-		if (scanouts->state->scanouts[i].resource == resource) {
+	if (answer != VIRTIO_GPU_RESP_OK_NODATA) {
+		return answer;
+	}
+	for (unsigned i = 0; i < scanouts->heads; i++) {
+		if ((heads >> i & 1) != 0) {
 			show_boxes(scanouts, i, &boxes);
-			*ret_heads |= UINT32_C(1) << i;
 		}
 	}
+	*ret_heads = heads;
 	return answer;
 }
 
