@@ -7,16 +7,20 @@
 #include <unistd.h>
 #include <wlr/types/wlr_compositor.h>
 
+#include "checked.h"
 #include "clock.h"
 #include "fd.h"
 #include "guest-desktop.h"
 #include "guest.h"
 #include "log.h"
+#include "memfd.h"
+#include "mullion-guest-v1-protocol.h"
 #include "server.h"
 
-#define OBJECTS_MAX 512  // Wayland objects of one device
-#define SURFACES_MAX 24  // a picture a head, a cursor
-#define POOLS_MAX 32     // each holds a descriptor and a mapping of ours
+#define OBJECTS_MAX 512 // Wayland objects of one device
+#define SURFACES_MAX 24 // a picture a head, a cursor
+#define POOLS_MAX 32    // each holds a descriptor and a mapping of ours
+#define SIZE_MAX_PIXELS 16384
 #define COMMITS_MAX 3000 // a second; each head is paced by the screen's refresh
 
 /* A surface of a guest's device, to count its commits. */
@@ -125,12 +129,44 @@ static void count_commit(struct guest_client *client) {
 	}
 }
 
+/*
+ * Whether the memory behind a buffer is as large as it says and stays so: a device that
+ * shrinks it below our feet would cost us a fault for every page.
+ */
+static bool memory_is_sound(struct wlr_buffer *buffer) {
+	struct wlr_shm_attributes shm;
+	uint64_t rows, end;
+	return !wlr_buffer_get_shm(buffer, &shm) ||
+		(shm.offset >= 0 && shm.stride >= 0 && shm.height >= 0 &&
+			checked_mul((uint64_t)shm.stride, (uint64_t)shm.height, &rows) &&
+			checked_add(rows, (uint64_t)shm.offset, &end) &&
+			memfd_check(shm.fd, end, NULL) == 0);
+}
+
+/* Errors are those of mullion_guest_v1, whatever the surface is for. */
+static void check_commit(struct wlr_surface *surface) {
+	const struct wlr_surface_state *pending = &surface->pending;
+	struct wl_resource *resource =
+		surface->role_resource != NULL ? surface->role_resource : surface->resource;
+	if (pending->buffer_width > SIZE_MAX_PIXELS || pending->buffer_height > SIZE_MAX_PIXELS) {
+		wlr_surface_reject_pending(surface, resource, MULLION_GUEST_V1_ERROR_SIZE,
+			"%dx%d is larger than %d", pending->buffer_width, pending->buffer_height,
+			SIZE_MAX_PIXELS);
+	} else if ((pending->committed & WLR_SURFACE_STATE_BUFFER) != 0 &&
+		pending->buffer != NULL && !memory_is_sound(pending->buffer)) {
+		wlr_surface_reject_pending(surface, resource, MULLION_GUEST_V1_ERROR_MEMORY,
+			"a buffer's memory is not sealed against shrinking, or too small");
+	}
+}
+
+/* Before wlroots takes the pixels over. */
 static void handle_client_commit(struct wl_listener *listener, void *data) {
 	struct guest_surface *surface = wl_container_of(listener, surface, client_commit);
 	struct guest *guest = guest_from_client(wl_resource_get_client(surface->surface->resource));
 	if (guest != NULL && guest->client != NULL) {
 		count_commit(guest->client);
 	}
+	check_commit(surface->surface);
 }
 
 static void handle_surface_destroy(struct wl_listener *listener, void *data) {

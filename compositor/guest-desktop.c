@@ -4,16 +4,13 @@
 #include <string.h>
 #include <wlr/types/wlr_compositor.h>
 
-#include "checked.h"
 #include "guest-client.h"
 #include "guest-window.h"
 #include "guest.h"
-#include "memfd.h"
 #include "mullion-guest-v1-protocol.h"
 #include "server.h"
 
 #define GUEST_VERSION 1
-#define SIZE_MAX_PIXELS 16384
 
 struct guest_desktop_manager {
 	struct server *server;
@@ -26,7 +23,7 @@ struct guest_desktop {
 	struct wl_resource *resource;
 	struct guest_desktop_size size; // as configured last, 0 before
 	uint32_t visibility;            // as sent last, UINT32_MAX before
-	struct wl_listener client_commit, commit, surface_destroy;
+	struct wl_listener commit, surface_destroy;
 };
 
 static void desktop_handle_destroy(struct wl_client *client, struct wl_resource *resource) {
@@ -44,7 +41,6 @@ static const struct wlr_surface_role desktop_role = {
 /* The resource stays, inert, until the client destroys it. */
 static void desktop_destroy(struct guest_desktop *desktop) {
 	struct guest_head *head = desktop->head;
-	wl_list_remove(&desktop->client_commit.link);
 	wl_list_remove(&desktop->commit.link);
 	wl_list_remove(&desktop->surface_destroy.link);
 	wl_resource_set_user_data(desktop->resource, NULL);
@@ -65,36 +61,6 @@ static void handle_resource_destroy(struct wl_resource *resource) {
 static void handle_surface_destroy(struct wl_listener *listener, void *data) {
 	struct guest_desktop *desktop = wl_container_of(listener, desktop, surface_destroy);
 	desktop_destroy(desktop);
-}
-
-/*
- * Whether the memory behind a buffer is as large as it says and stays so: a device that
- * shrinks it below our feet would cost us a fault for every page.
- */
-static bool memory_is_sound(struct wlr_buffer *buffer) {
-	struct wlr_shm_attributes shm;
-	uint64_t rows, end;
-	return !wlr_buffer_get_shm(buffer, &shm) ||
-		(shm.offset >= 0 && shm.stride >= 0 && shm.height >= 0 &&
-			checked_mul((uint64_t)shm.stride, (uint64_t)shm.height, &rows) &&
-			checked_add(rows, (uint64_t)shm.offset, &end) &&
-			memfd_check(shm.fd, end, NULL) == 0);
-}
-
-/* Before wlroots takes the pixels over. */
-static void handle_client_commit(struct wl_listener *listener, void *data) {
-	struct guest_desktop *desktop = wl_container_of(listener, desktop, client_commit);
-	const struct wlr_surface_state *pending = &desktop->surface->pending;
-	if (pending->buffer_width > SIZE_MAX_PIXELS || pending->buffer_height > SIZE_MAX_PIXELS) {
-		wlr_surface_reject_pending(desktop->surface, desktop->resource,
-			MULLION_GUEST_V1_ERROR_SIZE, "%dx%d is larger than %d",
-			pending->buffer_width, pending->buffer_height, SIZE_MAX_PIXELS);
-	} else if ((pending->committed & WLR_SURFACE_STATE_BUFFER) != 0 &&
-		pending->buffer != NULL && !memory_is_sound(pending->buffer)) {
-		wlr_surface_reject_pending(desktop->surface, desktop->resource,
-			MULLION_GUEST_V1_ERROR_MEMORY,
-			"a buffer's memory is not sealed against shrinking, or too small");
-	}
 }
 
 static void handle_commit(struct wl_listener *listener, void *data) {
@@ -144,7 +110,6 @@ static void guest_handle_get_desktop(struct wl_client *client, struct wl_resourc
 	desktop->visibility = UINT32_MAX;
 	wl_resource_set_implementation(created, &desktop_impl, desktop, handle_resource_destroy);
 	wlr_surface_set_role_object(surface, created);
-	listen(&desktop->client_commit, &surface->events.client_commit, handle_client_commit);
 	listen(&desktop->commit, &surface->events.commit, handle_commit);
 	listen(&desktop->surface_destroy, &surface->events.destroy, handle_surface_destroy);
 	desktop->head->desktop = desktop;

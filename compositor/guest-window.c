@@ -29,6 +29,7 @@ struct guest_window {
 	int mode_width, mode_height;     // of the last picture, 0 before the first
 	bool stale;                      // the picture is of a device that has gone
 	bool opaque;                     // the picture is
+	bool exact;                      // it has the size of the window, pixel by pixel
 	struct wl_listener frame_done, output_sample, outputs_update;
 };
 
@@ -73,9 +74,10 @@ static double output_scale(const struct output *output) {
 /* How the picture is scaled, and what it hides. */
 static void update_picture(struct guest_window *window, int width, int height) {
 	double scale = output_scale(window_output(&window->base));
-	bool exact = lround(width * scale) == window->mode_width &&
+	window->exact = lround(width * scale) == window->mode_width &&
 		lround(height * scale) == window->mode_height;
-	bool nearest = exact || window->base.server->config.host.filter == CONFIG_FILTER_NEAREST;
+	bool nearest =
+		window->exact || window->base.server->config.host.filter == CONFIG_FILTER_NEAREST;
 	wlr_scene_buffer_set_dest_size(window->picture, width, height);
 	wlr_scene_buffer_set_filter_mode(
 		window->picture, nearest ? WLR_SCALE_FILTER_NEAREST : WLR_SCALE_FILTER_BILINEAR);
@@ -430,6 +432,10 @@ void guest_window_committed(struct guest_window *window) {
 
 struct wlr_buffer *guest_window_picture(const struct guest_window *window) {
 	return window->picture->buffer;
+}
+
+bool guest_window_exact(const struct guest_window *window) {
+	return window->exact;
 }
 
 void guest_window_mode(struct guest_window *window, int *ret_width, int *ret_height) {

@@ -1,6 +1,7 @@
 #ifndef COMPOSITOR_GUEST_WINDOW_H
 #define COMPOSITOR_GUEST_WINDOW_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct guest_head;
@@ -46,6 +47,9 @@ void guest_window_update(struct guest_window *window);
 
 /* What is shown of the guest; NULL for nothing. */
 struct wlr_buffer *guest_window_picture(const struct guest_window *window);
+
+/* A pixel of the picture is one of the screen. */
+bool guest_window_exact(const struct guest_window *window);
 
 /* Size of the guest's own mode; 0 while it has shown nothing. */
 void guest_window_mode(struct guest_window *window, int *ret_width, int *ret_height);

@@ -65,6 +65,7 @@ static struct guest *guest_create(struct server *server, const struct guest_repo
 		guest->heads[i].guest = guest;
 		guest->heads[i].number = i;
 	}
+	guest_cursor_init(&guest->cursor, guest);
 	insert_by_number(guest);
 	session_keep_recall(server->keep, guest);
 	return guest;
@@ -88,6 +89,7 @@ void guest_destroy(struct guest *guest) {
 	cancel_retry(guest);
 	guest->state = GUEST_OFF; // its device gets no other display
 	guest_client_destroy(guest->client);
+	guest_cursor_reset(&guest->cursor);
 	destroy_windows(guest);
 	wl_list_remove(&guest->link);
 	free(guest->name);
@@ -157,6 +159,7 @@ void guest_present_refused(struct server *server, const char *name) {
 
 void guest_client_gone(struct guest *guest) {
 	guest->client = NULL;
+	guest_cursor_reset(&guest->cursor);
 	if (!guest->shown) {
 		present(guest);
 	}

@@ -7,6 +7,7 @@
 #include <wlr/util/box.h>
 
 #include "config.h"
+#include "guest-cursor.h"
 
 struct guest_client;
 struct guest_desktop;
@@ -58,6 +59,7 @@ struct guest {
 
 	struct guest_head heads[GUEST_HEADS_MAX];
 	struct guest_client *client;   // its device's connection, NULL for none
+	struct guest_cursor cursor;    // the pointer over its windows
 	uint64_t device;               // process of its device, 0 for none
 	bool shown;                    // mulliond holds that device to have a display
 	uint64_t presented;            // us, when a device was last given one

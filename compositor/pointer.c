@@ -1,8 +1,6 @@
 #include "pointer.h"
 
 #include <linux/input-event-codes.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <wlr/types/wlr_compositor.h>
 #include <wlr/types/wlr_cursor_shape_v1.h>
@@ -10,78 +8,35 @@
 #include <wlr/types/wlr_seat.h>
 #include <wlr/util/edges.h>
 
-#include "cursor.h"
 #include "guest-client.h"
-#include "guest-window.h"
+#include "guest-cursor.h"
+#include "guest.h"
+#include "pointer-target.h"
 #include "seat.h"
 #include "server.h"
 #include "window.h"
 #include "xdg.h"
 
 #define DOUBLE_CLICK 400 // ms
-#define CURSOR_SIZE 24   // pixels
 #define BUTTON_BITS 32
-
-/* What lies below a point of the layout. */
-struct target {
-	struct window *window; // may be NULL
-	enum frame_part part;
-	uint32_t edges;
-	struct wlr_surface *surface; // may be NULL
-	double x, y;                 // on the surface
-	double scale_x, scale_y;     // surface pixels per layout pixel
-};
-
-static struct target target_at(struct server *server, double lx, double ly) {
-	struct target target = {.scale_x = 1, .scale_y = 1};
-	struct wlr_scene_node *node = NULL;
-	target.window =
-		window_at(server, lx, ly, &target.part, &target.edges, &node, &target.x, &target.y);
-	if (target.window == NULL || target.part != FRAME_CONTENT) {
-		return target;
-	}
-	if (target.window->head != NULL) {
-		target.surface = guest_window_point(target.window, lx, ly, &target.x, &target.y,
-			&target.scale_x, &target.scale_y);
-	} else if (node != NULL && node->type == WLR_SCENE_NODE_BUFFER) {
-		struct wlr_scene_surface *surface =
-			wlr_scene_surface_try_from_buffer(wlr_scene_buffer_from_node(node));
-		target.surface = surface != NULL ? surface->surface : NULL;
-	}
-	return target;
-}
 
 static void show(struct pointer *pointer, const char *shape) {
 	// A session without a mouse has no arrow in the middle of its screen.
-	if (!pointer->used) {
-		return;
-	}
-	if (pointer->shape == NULL || strcmp(pointer->shape, shape) != 0) {
-		pointer->shape = shape;
-		cursor_show(pointer->cursor, pointer->theme, shape);
+	if (pointer->used) {
+		pointer_look_shape(&pointer->look, shape);
 	}
 }
 
-static const char *shape_for_edges(uint32_t edges) {
-	switch (edges) {
-	case WLR_EDGE_TOP:
-		return "n-resize";
-	case WLR_EDGE_BOTTOM:
-		return "s-resize";
-	case WLR_EDGE_LEFT:
-		return "w-resize";
-	case WLR_EDGE_RIGHT:
-		return "e-resize";
-	case WLR_EDGE_TOP | WLR_EDGE_LEFT:
-		return "nw-resize";
-	case WLR_EDGE_TOP | WLR_EDGE_RIGHT:
-		return "ne-resize";
-	case WLR_EDGE_BOTTOM | WLR_EDGE_LEFT:
-		return "sw-resize";
-	case WLR_EDGE_BOTTOM | WLR_EDGE_RIGHT:
-		return "se-resize";
-	default:
-		return "default";
+/* Whether a point of the layout is on the picture of a guest that has the pointer. */
+static bool over_guest(const struct pointer *pointer, const struct pointer_target *target) {
+	const struct wlr_seat *seat = pointer->seat->wlr;
+	return target->window != NULL && target->window->head != NULL && target->surface != NULL &&
+		target->surface == seat->pointer_state.focused_surface && seat->drag == NULL;
+}
+
+static void show_guests(struct pointer *pointer, struct window *window) {
+	if (pointer->used) {
+		pointer_look_guest(&pointer->look, window, pointer->cursor->x, pointer->cursor->y);
 	}
 }
 
@@ -141,26 +96,47 @@ static void send_motion_to_holder(struct pointer *pointer, uint32_t time_msec) {
 	wlr_seat_pointer_notify_motion(seat, time_msec, x, y);
 }
 
+/* While a button holds the pointer for a guest, it may be anywhere. */
+static void look_while_held(struct pointer *pointer) {
+	struct wlr_surface *surface = pointer->seat->wlr->pointer_state.focused_surface;
+	if (guest_from_client(wl_resource_get_client(surface->resource)) == NULL) {
+		return;
+	}
+	struct pointer_target target =
+		pointer_target_at(pointer->seat->server, pointer->cursor->x, pointer->cursor->y);
+	if (over_guest(pointer, &target)) {
+		show_guests(pointer, target.window);
+	} else {
+		show(pointer, "default");
+	}
+}
+
 static void pass_motion(struct pointer *pointer, uint32_t time_msec) {
 	struct wlr_seat *seat = pointer->seat->wlr;
 	if (held_by_surface(pointer)) {
 		send_motion_to_holder(pointer, time_msec);
+		look_while_held(pointer);
 		return;
 	}
-	struct target target =
-		target_at(pointer->seat->server, pointer->cursor->x, pointer->cursor->y);
+	struct pointer_target target =
+		pointer_target_at(pointer->seat->server, pointer->cursor->x, pointer->cursor->y);
 	light_close(pointer, target.part == FRAME_CLOSE ? target.window : NULL);
 	if (target.surface == NULL) {
 		wlr_seat_pointer_notify_clear_focus(seat);
 		show(pointer,
-			target.part == FRAME_BORDER ? shape_for_edges(target.edges) : "default");
+			target.part == FRAME_BORDER ? pointer_look_edges(target.edges) : "default");
 		return;
 	}
-	if (seat->pointer_state.focused_surface != target.surface) {
+	if (seat->pointer_state.focused_surface != target.surface && target.window->head == NULL) {
 		// Until the client says otherwise.
 		show(pointer, "default");
 	}
 	wlr_seat_pointer_notify_enter(seat, target.surface, target.x, target.y);
+	if (over_guest(pointer, &target)) {
+		show_guests(pointer, target.window);
+	} else if (target.window->head != NULL) {
+		show(pointer, "default");
+	}
 	wlr_seat_pointer_notify_motion(seat, time_msec, target.x, target.y);
 }
 
@@ -216,7 +192,7 @@ static void begin(
 	pointer->grab_box = window->box;
 	pointer->grab_edges = edges;
 	wlr_seat_pointer_notify_clear_focus(pointer->seat->wlr);
-	show(pointer, mode == POINTER_MOVE ? "grabbing" : shape_for_edges(edges));
+	show(pointer, mode == POINTER_MOVE ? "grabbing" : pointer_look_edges(edges));
 }
 
 void pointer_begin_move(struct pointer *pointer, struct window *window) {
@@ -238,7 +214,7 @@ static uint32_t nearest_edges(const struct pointer *pointer, const struct window
 
 /* The configured modifier with a button drags a window by any part; true where it does. */
 static bool pressed_with_modifier(
-	struct pointer *pointer, const struct target *target, uint32_t button) {
+	struct pointer *pointer, const struct pointer_target *target, uint32_t button) {
 	struct server *server = pointer->seat->server;
 	uint32_t modifier = server->config.host.drag_modifier;
 	if (modifier == 0 || (seat_modifiers(pointer->seat) & modifier) != modifier ||
@@ -269,8 +245,8 @@ static void pressed_on_title(struct pointer *pointer, struct window *window, uin
 }
 
 /* A button on what mullion draws; false where it belongs to a client. */
-static bool pressed_on_frame(
-	struct pointer *pointer, const struct target *target, uint32_t button, uint32_t time_msec) {
+static bool pressed_on_frame(struct pointer *pointer, const struct pointer_target *target,
+	uint32_t button, uint32_t time_msec) {
 	if (target->window == NULL) {
 		return true;
 	}
@@ -309,8 +285,8 @@ static void end_mode(struct pointer *pointer) {
 		xdg_window_end_resize(window);
 	}
 	if (mode == POINTER_CLOSE && window != NULL) {
-		struct target target =
-			target_at(pointer->seat->server, pointer->cursor->x, pointer->cursor->y);
+		struct pointer_target target = pointer_target_at(
+			pointer->seat->server, pointer->cursor->x, pointer->cursor->y);
 		if (target.window == window && target.part == FRAME_CLOSE) {
 			window->impl->close(window);
 		}
@@ -335,7 +311,8 @@ static void press(struct pointer *pointer, const struct wlr_pointer_button_event
 			seat->wlr, event->time_msec, event->button, event->state);
 		return;
 	}
-	struct target target = target_at(seat->server, pointer->cursor->x, pointer->cursor->y);
+	struct pointer_target target =
+		pointer_target_at(seat->server, pointer->cursor->x, pointer->cursor->y);
 	if (pressed_with_modifier(pointer, &target, event->button)) {
 		pointer->swallowed |= button_bit(event->button);
 		key_filter_pointer(&seat->keys, true, keys);
@@ -413,19 +390,21 @@ static void handle_request_set_cursor(struct wl_listener *listener, void *data) 
 	if (!may_set(pointer, event->seat_client)) {
 		return;
 	}
-	if (guest_from_client(event->seat_client->client) != NULL && event->surface != NULL) {
-		// A picture of a guest's choice could cover its neighbours and their labels.
-		show(pointer, "default");
-		return;
+	struct guest *guest = guest_from_client(event->seat_client->client);
+	if (guest != NULL) {
+		guest_cursor_set(
+			&guest->cursor, event->surface, event->hotspot_x, event->hotspot_y);
+	} else {
+		pointer_look_surface(
+			&pointer->look, event->surface, event->hotspot_x, event->hotspot_y);
 	}
-	pointer->shape = NULL;
-	wlr_cursor_set_surface(pointer->cursor, event->surface, event->hotspot_x, event->hotspot_y);
 }
 
 static void handle_request_set_shape(struct wl_listener *listener, void *data) {
 	struct pointer *pointer = wl_container_of(listener, pointer, request_set_shape);
 	struct wlr_cursor_shape_manager_v1_request_set_shape_event *event = data;
-	if (may_set(pointer, event->seat_client)) {
+	if (may_set(pointer, event->seat_client) &&
+		guest_from_client(event->seat_client->client) == NULL) {
 		show(pointer, wlr_cursor_shape_v1_name(event->shape));
 	}
 }
@@ -436,17 +415,14 @@ bool pointer_init(struct pointer *pointer, struct seat *seat) {
 	pointer->cursor = wlr_cursor_create();
 	struct wlr_cursor_shape_manager_v1 *shapes =
 		wlr_cursor_shape_manager_v1_create(seat->server->display, 1);
-	if (pointer->cursor == NULL || shapes == NULL) {
+	if (pointer->cursor == NULL || shapes == NULL ||
+		!pointer_look_init(&pointer->look, seat->server, pointer->cursor)) {
 		if (pointer->cursor != NULL) {
 			wlr_cursor_destroy(pointer->cursor);
 		}
 		return false;
 	}
 	wlr_cursor_attach_output_layout(pointer->cursor, seat->server->output_layout);
-	pointer->theme = wlr_xcursor_manager_create(getenv("XCURSOR_THEME"), CURSOR_SIZE);
-	if (pointer->theme != NULL) {
-		wlr_xcursor_manager_load(pointer->theme, 1);
-	}
 	const struct {
 		struct wl_listener *listener;
 		struct wl_signal *signal;
@@ -480,14 +456,24 @@ void pointer_finish(struct pointer *pointer) {
 	for (size_t i = 0; i < sizeof(listeners) / sizeof(listeners[0]); i++) {
 		wl_list_remove(&listeners[i]->link);
 	}
+	pointer_look_finish(&pointer->look);
 	wlr_cursor_destroy(pointer->cursor);
-	if (pointer->theme != NULL) {
-		wlr_xcursor_manager_destroy(pointer->theme);
-	}
 	pointer->cursor = NULL;
 }
 
+void pointer_guest_cursor_changed(struct pointer *pointer, struct guest *guest) {
+	if (pointer->mode != POINTER_PASS) {
+		return;
+	}
+	struct pointer_target target =
+		pointer_target_at(pointer->seat->server, pointer->cursor->x, pointer->cursor->y);
+	if (over_guest(pointer, &target) && target.window->head->guest == guest) {
+		show_guests(pointer, target.window);
+	}
+}
+
 void pointer_window_gone(struct pointer *pointer, struct window *window) {
+	pointer_look_window_gone(&pointer->look, window);
 	if (pointer->window == window) {
 		pointer->mode = POINTER_PASS;
 		pointer->window = NULL;

@@ -5,9 +5,11 @@
 #include <stdint.h>
 #include <wayland-server-core.h>
 #include <wlr/types/wlr_cursor.h>
-#include <wlr/types/wlr_xcursor_manager.h>
 #include <wlr/util/box.h>
 
+#include "pointer-look.h"
+
+struct guest;
 struct seat;
 struct window;
 
@@ -18,13 +20,12 @@ enum pointer_mode {
 	POINTER_CLOSE,  // pressed on a close button
 };
 
-/* Where the pointer is, what it drags, and how it looks. */
+/* Where the pointer is, and what it drags. */
 struct pointer {
 	struct seat *seat;
 	struct wlr_cursor *cursor;
-	struct wlr_xcursor_manager *theme;
-	bool used;         // it has moved
-	const char *shape; // NULL while a client sets it
+	struct pointer_look look;
+	bool used; // it has moved
 
 	enum pointer_mode mode;
 	struct window *window;       // of the mode, NULL for POINTER_PASS
@@ -53,6 +54,9 @@ void pointer_begin_resize(struct pointer *pointer, struct window *window, uint32
 
 /* Looks again at what is below. */
 void pointer_refresh(struct pointer *pointer);
+
+/* Its guest.cursor has. */
+void pointer_guest_cursor_changed(struct pointer *pointer, struct guest *guest);
 
 void pointer_window_gone(struct pointer *pointer, struct window *window);
 

@@ -191,6 +191,10 @@ void seat_refresh_pointer(struct seat *seat) {
 	pointer_refresh(&seat->pointer);
 }
 
+void seat_guest_cursor_changed(struct seat *seat, struct guest *guest) {
+	pointer_guest_cursor_changed(&seat->pointer, guest);
+}
+
 void seat_pointer_place(struct seat *seat, double *ret_x, double *ret_y) {
 	*ret_x = seat->pointer.cursor->x;
 	*ret_y = seat->pointer.cursor->y;

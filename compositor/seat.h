@@ -8,6 +8,7 @@
 #include "key-filter.h"
 #include "pointer.h"
 
+struct guest;
 struct output;
 struct server;
 struct window;
@@ -46,6 +47,9 @@ void seat_window_gone(struct seat *seat, struct window *window);
 
 /* What is below the pointer may have changed. */
 void seat_refresh_pointer(struct seat *seat);
+
+/* Its guest.cursor has. */
+void seat_guest_cursor_changed(struct seat *seat, struct guest *guest);
 
 void seat_pointer_place(struct seat *seat, double *ret_x, double *ret_y);
 

@@ -4,88 +4,16 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
 
-#include "clock.h"
-#include "fd.h"
-#include "mock.h"
-#include "peer.h"
-#include "session.h"
+#include "one-guest.h"
 
-#define START_MSEC 5000
 #define SCREEN_WIDTH 1280
 #define SCREEN_HEIGHT 1024
-#define XRGB WL_SHM_FORMAT_XRGB8888
-
-struct desk {
-	struct session session;
-	struct peer peer; // the device of 'work'
-};
-
-static int setup(void **state) {
-	static const char *const guests[] = {"work", NULL};
-	const struct session_options options = {.guests = guests};
-	struct desk *desk = calloc(1, sizeof(*desk));
-	*state = desk;
-	if (desk == NULL || session_start(&desk->session, &options) < 0) {
-		return -1;
-	}
-	int fd = session_take_display(&desk->session, "work", START_MSEC);
-	return fd >= 0 && peer_connect(&desk->peer, fd) ? 0 : -1;
-}
-
-static int teardown(void **state) {
-	struct desk *desk = *state;
-	peer_finish(&desk->peer);
-	session_run(&desk->session, 20);
-	bool complaint = process_log_contains(&desk->session.process, "Sanitizer") ||
-		process_log_contains(&desk->session.process, "runtime error");
-	if (complaint || !process_alive(&desk->session.process)) {
-		char *log = process_log(&desk->session.process);
-		print_error("--- the compositor's log\n%s---\n", log != NULL ? log : "");
-		free(log);
-	}
-	int status = session_finish(&desk->session);
-	free(desk);
-	assert_false(complaint);
-	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	return 0;
-}
-
-static void sync_peer(struct desk *desk) {
-	assert_int_equal(peer_sync(&desk->peer), 0);
-	session_run(&desk->session, 5);
-	assert_int_equal(peer_sync(&desk->peer), 0);
-}
-
-static struct peer_head *show_head(struct desk *desk, unsigned number, int width, int height) {
-	struct peer_head *head = &desk->peer.heads[number];
-	if (head->desktop == NULL) {
-		head = peer_make_head(&desk->peer, number);
-	}
-	wl_buffer_destroy(peer_fill(
-		&desk->peer, head->surface, width, height, XRGB, 0x123456 * (number + 1)));
-	sync_peer(desk);
-	return head;
-}
-
-/* Waits, with the loop of the session running, until a number of a window is this. */
-static void expect_window(struct desk *desk, const char *window, const char *key, int64_t value) {
-	int64_t is = -2;
-	for (int i = 0; i < 200 && (is = session_window(&desk->session, window, key)) != value;
-		i++) {
-		session_run(&desk->session, 10);
-	}
-	if (is != value) {
-		fail_msg("%s: %s is %ld, not %ld", window, key, (long)is, (long)value);
-	}
-}
+#define GREEN 0x00a040
 
 static void assert_configured(
 	struct desk *desk, const struct peer_head *head, uint32_t width, uint32_t height) {
-	sync_peer(desk);
+	desk_sync(desk);
 	if (head->width != width || head->height != height) {
 		fail_msg("configured %ux%u, not %ux%u", head->width, head->height, width, height);
 	}
@@ -98,21 +26,21 @@ static void assert_configured(
 static void every_head_that_shows_something_is_a_window(void **state) {
 	struct desk *desk = *state;
 	for (unsigned i = 0; i < PEER_HEADS; i++) {
-		show_head(desk, i, 320 + (int)i, 200);
+		desk_show(desk, i, 320 + (int)i, 200, GREEN);
 	}
 	for (unsigned i = 0; i < PEER_HEADS; i++) {
 		char name[16];
 		snprintf(name, sizeof(name), "work:%u", i + 1);
-		expect_window(desk, name, "modeWidth", 320 + i);
+		desk_expect(desk, name, "modeWidth", 320 + i);
 	}
-	expect_window(desk, "work", "modeWidth", 320);
+	desk_expect(desk, "work", "modeWidth", 320);
 }
 
 static void further_head_without_a_picture_has_no_window(void **state) {
 	struct desk *desk = *state;
-	show_head(desk, 0, 640, 480);
+	desk_show(desk, 0, 640, 480, GREEN);
 	struct peer_head *second = peer_make_head(&desk->peer, 1);
-	sync_peer(desk);
+	desk_sync(desk);
 	assert_true(session_window(&desk->session, "work", "x") >= 0);
 	assert_int_equal(session_window(&desk->session, "work:2", "modeWidth"), -1);
 	assert_int_equal(
@@ -122,56 +50,56 @@ static void further_head_without_a_picture_has_no_window(void **state) {
 	assert_int_equal(second->visibility, MULLION_DESKTOP_V1_VISIBILITY_VISIBLE);
 	assert_configured(desk, second, 1024, 768);
 
-	show_head(desk, 1, 640, 480);
-	expect_window(desk, "work:2", "modeWidth", 640);
+	desk_show(desk, 1, 640, 480, GREEN);
+	desk_expect(desk, "work:2", "modeWidth", 640);
 	wl_surface_attach(second->surface, NULL, 0, 0);
 	wl_surface_commit(second->surface);
-	sync_peer(desk);
-	expect_window(desk, "work:2", "modeWidth", -1);
-	expect_window(desk, "work", "modeWidth", 640);
-	show_head(desk, 1, 640, 480);
-	expect_window(desk, "work:2", "modeWidth", 640);
+	desk_sync(desk);
+	desk_expect(desk, "work:2", "modeWidth", -1);
+	desk_expect(desk, "work", "modeWidth", 640);
+	desk_show(desk, 1, 640, 480, GREEN);
+	desk_expect(desk, "work:2", "modeWidth", 640);
 }
 
 static void further_head_takes_no_focus(void **state) {
 	struct desk *desk = *state;
-	show_head(desk, 0, 640, 480);
-	show_head(desk, 1, 640, 480);
-	show_head(desk, 2, 640, 480);
-	expect_window(desk, "work", "focused", true);
-	expect_window(desk, "work", "stack", 0);
-	expect_window(desk, "work:3", "stack", 1);
+	desk_show(desk, 0, 640, 480, GREEN);
+	desk_show(desk, 1, 640, 480, GREEN);
+	desk_show(desk, 2, 640, 480, GREEN);
+	desk_expect(desk, "work", "focused", true);
+	desk_expect(desk, "work", "stack", 0);
+	desk_expect(desk, "work:3", "stack", 1);
 	assert_int_equal(
 		session_call_json(&desk->session, "Focus", "{\"name\":\"work\",\"head\":2}"), 0);
-	expect_window(desk, "work:2", "focused", true);
-	expect_window(desk, "work", "focused", false);
+	desk_expect(desk, "work:2", "focused", true);
+	desk_expect(desk, "work", "focused", false);
 }
 
 static void heads_are_arranged_one_by_one(void **state) {
 	struct desk *desk = *state;
-	show_head(desk, 0, 640, 480);
-	struct peer_head *second = show_head(desk, 1, 640, 480);
+	desk_show(desk, 0, 640, 480, GREEN);
+	struct peer_head *second = desk_show(desk, 1, 640, 480, GREEN);
 	assert_int_equal(session_call_json(&desk->session, "Move",
 				 "{\"name\":\"work\",\"head\":2,\"x\":300,\"y\":200}"),
 		0);
 	assert_int_equal(session_call_json(&desk->session, "Resize",
 				 "{\"name\":\"work\",\"head\":2,\"width\":400,\"height\":333}"),
 		0);
-	expect_window(desk, "work:2", "x", 300);
-	expect_window(desk, "work:2", "height", 333);
-	expect_window(desk, "work", "height", 480);
+	desk_expect(desk, "work:2", "x", 300);
+	desk_expect(desk, "work:2", "height", 333);
+	desk_expect(desk, "work", "height", 480);
 	assert_configured(desk, second, 400, 333);
 	assert_configured(desk, &desk->peer.heads[0], 1024, 768);
 	assert_int_equal(
 		session_call_json(&desk->session, "Fullscreen", "{\"name\":\"work\",\"head\":2}"),
 		0);
-	expect_window(desk, "work:2", "fullscreen", true);
-	expect_window(desk, "work", "fullscreen", false);
+	desk_expect(desk, "work:2", "fullscreen", true);
+	desk_expect(desk, "work", "fullscreen", false);
 }
 
 static void head_that_cannot_be_is_refused(void **state) {
 	struct desk *desk = *state;
-	show_head(desk, 0, 640, 480);
+	desk_show(desk, 0, 640, 480, GREEN);
 	assert_int_equal(
 		session_call_json(&desk->session, "Focus", "{\"name\":\"work\",\"head\":17}"),
 		-EREMOTEIO);
@@ -184,19 +112,19 @@ static void head_that_cannot_be_is_refused(void **state) {
 
 static void head_that_the_device_drops_keeps_its_last_picture(void **state) {
 	struct desk *desk = *state;
-	show_head(desk, 0, 640, 480);
-	struct peer_head *second = show_head(desk, 1, 320, 240);
+	desk_show(desk, 0, 640, 480, GREEN);
+	struct peer_head *second = desk_show(desk, 1, 320, 240, GREEN);
 	assert_int_equal(session_call_json(&desk->session, "Move",
 				 "{\"name\":\"work\",\"head\":2,\"x\":300,\"y\":200}"),
 		0);
 	mullion_desktop_v1_destroy(second->desktop);
 	wl_surface_destroy(second->surface);
 	second->desktop = NULL;
-	sync_peer(desk);
-	expect_window(desk, "work:2", "modeWidth", 320);
-	show_head(desk, 1, 400, 300);
-	expect_window(desk, "work:2", "modeWidth", 400);
-	expect_window(desk, "work:2", "x", 300);
+	desk_sync(desk);
+	desk_expect(desk, "work:2", "modeWidth", 320);
+	desk_show(desk, 1, 400, 300, GREEN);
+	desk_expect(desk, "work:2", "modeWidth", 400);
+	desk_expect(desk, "work:2", "x", 300);
 }
 
 /* Sizes */
@@ -206,58 +134,58 @@ static void unsized_window_asks_for_the_preferred_mode(void **state) {
 	struct peer_head *head = peer_make_head(&desk->peer, 0);
 	assert_configured(desk, head, 1024, 768);
 	// What a boot loader sets is shown as it is, and is not what is wanted.
-	show_head(desk, 0, 640, 400);
-	expect_window(desk, "work", "width", 640);
+	desk_show(desk, 0, 640, 400, GREEN);
+	desk_expect(desk, "work", "width", 640);
 	assert_configured(desk, head, 1024, 768);
 	assert_int_equal(head->configures, 1);
 }
 
 static void size_that_the_user_chose_is_asked_for(void **state) {
 	struct desk *desk = *state;
-	struct peer_head *head = show_head(desk, 0, 640, 480);
+	struct peer_head *head = desk_show(desk, 0, 640, 480, GREEN);
 	assert_int_equal(session_call_json(&desk->session, "Resize",
 				 "{\"name\":\"work\",\"width\":777,\"height\":555}"),
 		0);
 	assert_configured(desk, head, 777, 555);
-	expect_window(desk, "work", "width", 777);
-	expect_window(desk, "work", "modeWidth", 640);
-	show_head(desk, 0, 777, 555);
-	expect_window(desk, "work", "modeWidth", 777);
+	desk_expect(desk, "work", "width", 777);
+	desk_expect(desk, "work", "modeWidth", 640);
+	desk_show(desk, 0, 777, 555, GREEN);
+	desk_expect(desk, "work", "modeWidth", 777);
 	// Another mode of the guest's own choice changes nothing of that.
-	show_head(desk, 0, 800, 600);
-	expect_window(desk, "work", "modeWidth", 800);
-	expect_window(desk, "work", "width", 777);
+	desk_show(desk, 0, 800, 600, GREEN);
+	desk_expect(desk, "work", "modeWidth", 800);
+	desk_expect(desk, "work", "width", 777);
 	assert_configured(desk, head, 777, 555);
 }
 
 static void full_screen_asks_for_the_whole_output(void **state) {
 	struct desk *desk = *state;
-	struct peer_head *head = show_head(desk, 0, 640, 480);
+	struct peer_head *head = desk_show(desk, 0, 640, 480, GREEN);
 	assert_int_equal(session_call(&desk->session, "Fullscreen", "name", "work", NULL), 0);
 	assert_configured(desk, head, SCREEN_WIDTH, SCREEN_HEIGHT);
 	assert_int_equal(head->visibility, MULLION_DESKTOP_V1_VISIBILITY_FULLSCREEN);
-	expect_window(desk, "work", "height", SCREEN_WIDTH * 480 / 640);
-	show_head(desk, 0, SCREEN_WIDTH, SCREEN_HEIGHT);
-	expect_window(desk, "work", "height", SCREEN_HEIGHT);
+	desk_expect(desk, "work", "height", SCREEN_WIDTH * 480 / 640);
+	desk_show(desk, 0, SCREEN_WIDTH, SCREEN_HEIGHT, GREEN);
+	desk_expect(desk, "work", "height", SCREEN_HEIGHT);
 	// Back in its old size at once, also while the guest has not followed.
 	assert_int_equal(session_call(&desk->session, "Fullscreen", NULL, NULL, NULL), 0);
 	assert_configured(desk, head, 1024, 768);
-	expect_window(desk, "work", "width", 640);
+	desk_expect(desk, "work", "width", 640);
 }
 
 static void guest_at_its_size_is_shown_pixel_by_pixel(void **state) {
 	struct desk *desk = *state;
-	show_head(desk, 0, 640, 480);
+	desk_show(desk, 0, 640, 480, GREEN);
 	assert_int_equal(session_call_json(&desk->session, "Resize",
 				 "{\"name\":\"work\",\"width\":501,\"height\":301}"),
 		0);
-	struct peer_head *head = show_head(desk, 0, 501, 301);
-	expect_window(desk, "work", "modeWidth", 501);
-	expect_window(desk, "work", "width", (int64_t)head->width);
-	expect_window(desk, "work", "height", (int64_t)head->height);
+	struct peer_head *head = desk_show(desk, 0, 501, 301, GREEN);
+	desk_expect(desk, "work", "modeWidth", 501);
+	desk_expect(desk, "work", "width", (int64_t)head->width);
+	desk_expect(desk, "work", "height", (int64_t)head->height);
 }
 
-#define desk_test(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define desk_test(function) cmocka_unit_test_setup_teardown(function, desk_setup, desk_teardown)
 
 int main(void) {
 	const struct CMUnitTest tests[] = {

@@ -20,6 +20,8 @@ static void handle_global(void *data, struct wl_registry *registry, uint32_t nam
 	} else if (strcmp(interface, wl_shm_interface.name) == 0) {
 		peer->shm_name = name;
 		peer->shm = wl_registry_bind(registry, name, &wl_shm_interface, 1);
+	} else if (strcmp(interface, wl_seat_interface.name) == 0) {
+		peer->seat = wl_registry_bind(registry, name, &wl_seat_interface, 5);
 	} else if (strcmp(interface, mullion_guest_v1_interface.name) == 0) {
 		peer->guest = wl_registry_bind(registry, name, &mullion_guest_v1_interface, 1);
 	}
@@ -83,9 +85,78 @@ struct peer_head *peer_make_head(struct peer *peer, uint32_t number) {
 	return head;
 }
 
+static void handle_enter(void *data, struct wl_pointer *wl, uint32_t serial,
+	struct wl_surface *surface, wl_fixed_t x, wl_fixed_t y) {
+	struct peer_pointer *pointer = data;
+	pointer->serial = serial;
+	pointer->inside = surface;
+	pointer->x = wl_fixed_to_double(x);
+	pointer->y = wl_fixed_to_double(y);
+	pointer->enters++;
+}
+
+static void handle_leave(
+	void *data, struct wl_pointer *wl, uint32_t serial, struct wl_surface *surface) {
+	struct peer_pointer *pointer = data;
+	pointer->inside = NULL;
+}
+
+static void handle_motion(
+	void *data, struct wl_pointer *wl, uint32_t time, wl_fixed_t x, wl_fixed_t y) {
+	struct peer_pointer *pointer = data;
+	pointer->x = wl_fixed_to_double(x);
+	pointer->y = wl_fixed_to_double(y);
+	pointer->motions++;
+}
+
+static void handle_button(void *data, struct wl_pointer *wl, uint32_t serial, uint32_t time,
+	uint32_t button, uint32_t state) {
+	struct peer_pointer *pointer = data;
+	pointer->buttons++;
+}
+
+static void handle_axis(
+	void *data, struct wl_pointer *wl, uint32_t time, uint32_t axis, wl_fixed_t value) {
+}
+
+static void handle_frame(void *data, struct wl_pointer *wl) {
+}
+
+static void handle_axis_source(void *data, struct wl_pointer *wl, uint32_t source) {
+}
+
+static void handle_axis_stop(void *data, struct wl_pointer *wl, uint32_t time, uint32_t axis) {
+}
+
+static void handle_axis_discrete(void *data, struct wl_pointer *wl, uint32_t axis, int32_t clicks) {
+}
+
+static const struct wl_pointer_listener pointer_listener = {
+	.enter = handle_enter,
+	.leave = handle_leave,
+	.motion = handle_motion,
+	.button = handle_button,
+	.axis = handle_axis,
+	.frame = handle_frame,
+	.axis_source = handle_axis_source,
+	.axis_stop = handle_axis_stop,
+	.axis_discrete = handle_axis_discrete,
+};
+
+void peer_take_pointer(struct peer *peer) {
+	peer->pointer.wl = wl_seat_get_pointer(peer->seat);
+	wl_pointer_add_listener(peer->pointer.wl, &pointer_listener, &peer->pointer);
+}
+
 void peer_finish(struct peer *peer) {
 	if (peer->display == NULL) {
 		return;
+	}
+	if (peer->pointer.wl != NULL) {
+		wl_pointer_release(peer->pointer.wl);
+	}
+	if (peer->seat != NULL) {
+		wl_seat_release(peer->seat);
 	}
 	for (size_t i = 0; i < PEER_HEADS; i++) {
 		if (peer->heads[i].desktop != NULL) {

@@ -23,6 +23,15 @@ struct peer_head {
 	uint32_t visibility; // enum mullion_desktop_v1_visibility
 };
 
+/* What its wl_pointer has told. */
+struct peer_pointer {
+	struct wl_pointer *wl;
+	uint32_t serial; // of the last enter
+	struct wl_surface *inside;
+	double x, y;
+	unsigned enters, motions, buttons;
+};
+
 struct peer {
 	struct wl_display *display; // owned
 	struct wl_registry *registry;
@@ -36,6 +45,8 @@ struct peer {
 	bool xdg_shell, screencopy, data_device; // globals that no guest should see
 	unsigned frames;                         // frame callbacks that came
 	struct peer_head heads[PEER_HEADS];
+	struct wl_seat *seat;
+	struct peer_pointer pointer;
 };
 
 /* Takes fd. Binds what there is. False where the connection fails. */
@@ -43,6 +54,9 @@ bool peer_connect(struct peer *peer, int fd);
 
 /* Makes the surface a desktop. */
 void peer_make_desktop(struct peer *peer);
+
+/* Takes the seat's pointer. */
+void peer_take_pointer(struct peer *peer);
 
 /* Makes a surface the desktop of a head, which peer.heads has then. */
 struct peer_head *peer_make_head(struct peer *peer, uint32_t head);
