@@ -9,10 +9,10 @@ void flushes_init(struct flushes *flushes, uint64_t hidden_usec) {
 }
 
 void flushes_add(struct flushes *flushes, const struct damage_boxes *boxes, uint64_t now) {
-	if (!flushes->asked) {
-		flushes->asked = true;
+	if (!flushes->asked && !flushes->taken) {
 		flushes->asked_at = now;
 	}
+	flushes->asked = true;
 	flushes->not_before = 0;
 	if (boxes->len > 0) {
 		damage_boxes_add_all(&flushes->boxes, boxes);
@@ -55,11 +55,13 @@ void flushes_dropped(struct flushes *flushes) {
 
 void flushes_committed(struct flushes *flushes, uint64_t now) {
 	flushes_dropped(flushes);
+	flushes->taken = flushes->taken || flushes->asked;
+	flushes->asked = false;
 	flushes->committed_at = now;
 }
 
 uint64_t flushes_answer_at(const struct flushes *flushes, const struct pace *pace, bool able) {
-	if (!flushes->asked) {
+	if (!flushes->asked && !flushes->taken) {
 		return PACE_NEVER;
 	}
 	if (!able || pace_hidden(pace) || pace_waiting(pace) || flushes->changed) {
@@ -69,14 +71,18 @@ uint64_t flushes_answer_at(const struct flushes *flushes, const struct pace *pac
 }
 
 bool flushes_frame(struct flushes *flushes, uint64_t now) {
-	bool asked = flushes->asked;
-	flushes->asked = asked && flushes->later;
-	flushes->asked_at = now;
-	return asked;
+	bool answered = flushes->taken || (flushes->asked && !flushes->later);
+	flushes->taken = false;
+	flushes->asked = flushes->asked && flushes->later;
+	if (answered) {
+		flushes->asked_at = now;
+	}
+	return answered;
 }
 
 bool flushes_give_up(struct flushes *flushes) {
-	bool asked = flushes->asked;
+	bool asked = flushes->asked || flushes->taken;
 	flushes->asked = false;
+	flushes->taken = false;
 	return asked;
 }

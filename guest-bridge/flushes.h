@@ -12,8 +12,8 @@
  * and when the guest is to hear that it was. Pure, as pace is, and with its times.
  *
  * A flush is committed at once, unless the last commit still waits for its frame callback:
- * then everything flushed meanwhile is committed when that comes. The callback answers all
- * flushes before it. A flush that changes nothing is answered at the next refresh. Of a head
+ * then everything flushed meanwhile is committed when that comes. The callback answers what
+ * its commit showed. A flush that changes nothing is answered at the next refresh. Of a head
  * that is hidden there is one commit in hidden_usec, and that is how long its answers take;
  * so long they take at most, too, where a compositor does not answer.
  */
@@ -24,9 +24,10 @@ struct flushes {
 	struct damage_boxes boxes; // what is to be committed
 	bool all;                  // that is everything
 	bool changed;              // something is to be committed
-	bool asked;                // a flush waits for its answer
-	bool later;                // one of those is not committed yet
-	uint64_t asked_at;         // when the first of them came
+	bool taken;                // flushes that were committed wait for their answer
+	bool asked;                // others do
+	bool later;                // one of the others is to be committed
+	uint64_t asked_at;         // when the first of them all came
 	uint64_t committed_at;     // 0: never
 	uint64_t not_before;       // the next commit
 };

@@ -13,14 +13,16 @@
 #include "memfd.h"
 
 /*
- * The bridge against a compositor that says what it likes: the input is its side of the
- * connection, as events whose length is right or as loose bytes. Whatever that is, the
- * bridge stays usable, and all input that it hands on is such as mulliond accepts.
+ * The bridge of two heads against a compositor that says what it likes: the input is its side
+ * of the connection, as events whose length is right or as loose bytes, and between them what
+ * a guest does. Whatever that is, the bridge stays usable, all input that it hands on is such
+ * as mulliond accepts, and no head has more frames than flushes.
  */
 
 #define SLICE_SIZE (1 << 20) // bytes
 #define WIDTH 64             // pixels
 #define HEIGHT 48
+#define HEADS 2
 #define STEPS_MAX 512
 #define WORDS_MAX 64
 #define OBJECT_REGISTRY 2
@@ -29,10 +31,11 @@ struct compositor {
 	sd_event *event;
 	struct slice slice;
 	struct bridge *bridge;
-	struct scanout scanout;
-	int fd;            // -1 when closed
-	int link[2];       // what the bridge hands on goes through here
-	uint32_t callback; // the last wl_callback that the bridge asked for
+	struct scanout scanout[HEADS];
+	unsigned unanswered[HEADS]; // flushes, but for one a frame
+	int fd;                     // -1 when closed
+	int link[2];                // what the bridge hands on goes through here
+	uint32_t callback;          // the last wl_callback that the bridge asked for
 };
 
 static unsigned open_descriptors(void) {
@@ -44,7 +47,7 @@ static unsigned open_descriptors(void) {
 }
 
 static void get_scanout(void *data, unsigned head, struct scanout *ret) {
-	*ret = ((struct compositor *)data)->scanout;
+	*ret = ((struct compositor *)data)->scanout[head];
 }
 
 static void get_palette(void *data, uint32_t palette[256]) {
@@ -62,6 +65,17 @@ static void handle_input(void *data, const struct link_input *input) {
 	FUZZ_CHECK(link_receive(compositor->link[1], &received, fds, &n) == 1);
 }
 
+static void handle_frame(void *data, unsigned head) {
+	struct compositor *compositor = data;
+	FUZZ_CHECK(compositor->unanswered[head] > 0);
+	compositor->unanswered[head]--;
+}
+
+static void handle_resized(void *data, unsigned head, uint32_t width, uint32_t height,
+	uint32_t refresh, uint32_t scale) {
+	FUZZ_CHECK(head < HEADS && width > 0 && height > 0);
+}
+
 static void count(void *data) {
 }
 
@@ -69,6 +83,8 @@ static const struct bridge_ops ops = {
 	.get_scanout = get_scanout,
 	.get_palette = get_palette,
 	.input = handle_input,
+	.frame = handle_frame,
+	.resized = handle_resized,
 	.looked = count,
 	.committed = count,
 };
@@ -137,6 +153,7 @@ static void say_global(struct compositor *compositor, uint8_t which, uint32_t ve
 		"mullion_guest_v1",
 		"xdg_wm_base",
 		"wl_output",
+		"wp_cursor_shape_manager_v1",
 	};
 	const char *name = names[which % (sizeof(names) / sizeof(names[0]))];
 	uint32_t words[16] = {1 + which, (uint32_t)strlen(name) + 1};
@@ -174,15 +191,53 @@ static void any_event(struct compositor *compositor, struct fuzz_input *input) {
 	say_event(compositor, object, opcode % 16, words, n, make_fd(shape / 16));
 }
 
-static void set_scanout(struct compositor *compositor, uint8_t what) {
-	compositor->scanout = (struct scanout){.format = SCANOUT_NONE};
-	enum scanout_format format = what % 6;
+static void set_scanout(struct compositor *compositor, unsigned head, bool flushed, uint8_t what) {
+	struct scanout *scanout = &compositor->scanout[head];
+	*scanout = (struct scanout){.format = SCANOUT_NONE};
+	enum scanout_format format = what % (flushed ? SCANOUT_RGBX8888 + 1 : 6);
 	uint32_t stride = WIDTH * scanout_format_bytes(format) + what / 6 % 8;
 	if (format != SCANOUT_NONE) {
-		FUZZ_CHECK(scanout_compute(&compositor->slice, compositor->slice.aperture, format,
-			WIDTH, HEIGHT, stride, what / 48 * UINT64_C(4097), &compositor->scanout));
+		FUZZ_CHECK(scanout_compute(&compositor->slice, compositor->slice.limit, format,
+			WIDTH, HEIGHT, stride, what / 48 * UINT64_C(4097), scanout));
+		scanout->flushed = flushed;
 	}
-	bridge_scanout_changed(compositor->bridge, 0);
+	bridge_scanout_changed(compositor->bridge, head);
+}
+
+static void flush_head(struct compositor *compositor, unsigned head, uint8_t what) {
+	const struct damage_box box = {what % WIDTH, what % HEIGHT, 1, 1};
+	const struct damage_boxes boxes = {.len = what % 2, .box = {box}};
+	compositor->unanswered[head]++;
+	bridge_flushed(compositor->bridge, head, &boxes);
+}
+
+static void set_cursor(struct compositor *compositor, uint8_t what) {
+	uint32_t pixels[BRIDGE_CURSOR_SIZE * BRIDGE_CURSOR_SIZE];
+	memset(pixels, what, sizeof(pixels));
+	if (what % 8 == 0) {
+		bridge_reset_cursor(compositor->bridge);
+	} else {
+		bridge_set_cursor(compositor->bridge, what % 8 == 1 ? NULL : pixels, what, what);
+	}
+}
+
+/* What a guest does; kind 0 is drawing without a word. */
+static void act(struct compositor *compositor, uint8_t kind, struct fuzz_input *input) {
+	switch (kind % 4) {
+	case 0:
+		compositor->slice.map[fuzz_u16(input)] ^= 1;
+		bridge_drawn(compositor->bridge, kind / 4 % HEADS);
+		break;
+	case 1:
+		flush_head(compositor, kind / 4 % HEADS, fuzz_u8(input));
+		break;
+	case 2:
+		set_cursor(compositor, fuzz_u8(input));
+		break;
+	case 3:
+		set_scanout(compositor, kind / 4 % HEADS, true, fuzz_u8(input));
+		break;
+	}
 }
 
 static void step(struct compositor *compositor, struct fuzz_input *input) {
@@ -211,12 +266,11 @@ static void step(struct compositor *compositor, struct fuzz_input *input) {
 		say(compositor, bytes, size, make_fd(what / 8));
 		break;
 	case 6:
-		set_scanout(compositor, fuzz_u8(input));
+		set_scanout(compositor, 0, false, fuzz_u8(input));
 		run(compositor);
 		break;
 	case 7:
-		compositor->slice.map[fuzz_u16(input)] ^= 1;
-		bridge_drawn(compositor->bridge, 0);
+		act(compositor, what / 8, input);
 		run(compositor);
 		break;
 	}
@@ -242,13 +296,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	const struct bridge_setup setup = {
 		.event = compositor.event,
 		.slice = &compositor.slice,
-		.heads = 1,
-		.hidden_usec = USEC_PER_SEC,
+		.heads = HEADS,
+		.follow = true,
+		.hidden_usec = USEC_PER_MSEC,
 		.ops = &ops,
 		.data = &compositor,
 	};
 	FUZZ_CHECK(bridge_create(&compositor.bridge, &setup) == 0);
-	set_scanout(&compositor, SCANOUT_XRGB8888);
+	set_scanout(&compositor, 0, false, SCANOUT_XRGB8888);
 	connect_bridge(&compositor);
 	for (unsigned i = 0; i < STEPS_MAX && input.size > 0; i++) {
 		step(&compositor, &input);

@@ -105,7 +105,7 @@ static void a_mode_set_is_shown_whole(void **state) {
 	rig_init(&rig, &usual);
 	RIG_UNTIL(&rig, rig.fake.head->commits == 1);
 	assert_true(scanout_compute(&rig.slice, rig.slice.aperture, SCANOUT_XRGB8888, 640, 480,
-		640 * 4, 0, &rig.scanout));
+		640 * 4, 0, &rig.head->scanout));
 	bridge_scanout_changed(rig.bridge, 0);
 	RIG_UNTIL(&rig, rig.fake.head->commits == 2);
 	rig_assert_damage(&rig, 0, 0, 640, 480);
@@ -266,13 +266,13 @@ static void a_buffer_that_is_not_released_is_not_written(void **state) {
 static void a_display_that_is_off_is_black_in_its_last_size(void **state) {
 	struct rig rig;
 	rig_init(&rig, &usual);
-	rig.scanout = (struct scanout){.format = SCANOUT_NONE};
+	rig.head->scanout = (struct scanout){.format = SCANOUT_NONE};
 	rig_spin(&rig, 50);
 	assert_int_equal(rig.fake.head->commits, 0);
 	rig_set_mode(&rig, SCANOUT_XRGB8888, RIG_WIDTH * 4, 0);
 	bridge_scanout_changed(rig.bridge, 0);
 	RIG_UNTIL(&rig, rig.fake.head->commits == 1);
-	rig.scanout = (struct scanout){.format = SCANOUT_NONE};
+	rig.head->scanout = (struct scanout){.format = SCANOUT_NONE};
 	bridge_scanout_changed(rig.bridge, 0);
 	RIG_UNTIL(&rig, rig.fake.head->commits == 2);
 	rig_assert_picture(&rig, WL_SHM_FORMAT_XRGB8888, RIG_WIDTH * 4);
@@ -291,8 +291,8 @@ static void a_mode_too_large_to_convert_keeps_the_last_picture(void **state) {
 	rig_init(&rig, &usual);
 	RIG_UNTIL(&rig, rig.fake.head->commits == 1);
 	// 32 MiB in the slice, 128 MiB as XRGB8888.
-	assert_true(scanout_compute(
-		&rig.slice, rig.slice.aperture, SCANOUT_C8, 16384, 2048, 16384, 0, &rig.scanout));
+	assert_true(scanout_compute(&rig.slice, rig.slice.aperture, SCANOUT_C8, 16384, 2048, 16384,
+		0, &rig.head->scanout));
 	bridge_scanout_changed(rig.bridge, 0);
 	unsigned looked = rig.looked;
 	RIG_UNTIL(&rig, rig.looked > looked);
@@ -341,7 +341,7 @@ static void a_hidden_guest_is_kept_up_to_date_with_one_frame_callback(void **sta
 
 /* Every pixel that the compositor can read is the guest's, or its conversion. */
 static void assert_same_picture(struct rig *rig) {
-	const struct scanout *scanout = &rig->scanout;
+	const struct scanout *scanout = &rig->head->scanout;
 	struct wl_shm_buffer *picture = fake_picture(rig->fake.head);
 	assert_int_equal(wl_shm_buffer_get_width(picture), scanout->width);
 	assert_int_equal(wl_shm_buffer_get_height(picture), scanout->height);
@@ -376,7 +376,7 @@ static void any_mode_is_shown_as_it_is(void **state) {
 		uint32_t width = 1 + (uint32_t)rand() % 512, height = 1 + (uint32_t)rand() % 300;
 		uint32_t stride = width * scanout_format_bytes(format) + (uint32_t)rand() % 9;
 		assert_true(scanout_compute(&rig.slice, rig.slice.aperture, format, width, height,
-			stride, (uint64_t)rand() % (1 << 20), &rig.scanout));
+			stride, (uint64_t)rand() % (1 << 20), &rig.head->scanout));
 		unsigned commits = rig.fake.head->commits;
 		bridge_scanout_changed(rig.bridge, 0);
 		RIG_UNTIL(&rig, rig.fake.head->commits > commits);
@@ -397,10 +397,10 @@ static void a_flush_is_answered_once(void **state) {
 	for (int i = 0; i < 5; i++) {
 		bridge_flushed(rig.bridge, 0, &none);
 	}
-	assert_int_equal(rig.frames, 0);
-	RIG_UNTIL(&rig, rig.frames == 1);
+	assert_int_equal(rig.head->frames, 0);
+	RIG_UNTIL(&rig, rig.head->frames == 1);
 	rig_spin(&rig, 50);
-	assert_int_equal(rig.frames, 1);
+	assert_int_equal(rig.head->frames, 1);
 	rig_finish(&rig);
 }
 
