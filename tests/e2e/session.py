@@ -98,6 +98,35 @@ class Session:
     with open(self.path(f"config/{file}"), "w") as out:
       out.write(text)
 
+  def configure_linux(self, name, card="mullion.card=0", suite="trixie", size="800x600",
+      vram="32M", memory="256M", firmware="bios", personality=None, stop_timeout="2s",
+      autostart="no", gpu="", append=""):
+    """Writes the file of a linux guest, which boots the kernel of a suite, shows the test card
+    (see tests/guests/init) and writes to its first serial port. Without a personality it has
+    the default one."""
+    kernel, initrd = make_linux(suite)
+    if personality:
+      gpu += f"\npersonality = {personality}"
+    self.configure(name, f"""
+[guest]
+autostart = {autostart}
+stop-timeout = {stop_timeout}
+[gpu]
+vram = {vram}
+size = {size}
+{gpu}
+[machine]
+memory = {memory}
+cpus = 1
+firmware = {firmware}
+kernel = {kernel}
+initrd = {initrd}
+append = quiet console=tty0 {card} {append}
+network = none
+extra = -serial file:{self.serial_file(name)}
+paths = {self.path(name + '.serial')}
+""")
+
   def start(self, name="mullion", **more):
     with open(self.path(f"{name}.log"), "ab") as log:
       self.process = subprocess.Popen([program(name)], env=dict(self.environment, **more),

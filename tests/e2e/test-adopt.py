@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 
-from session import Session, make_linux, memfds, qemu_lacks
+from session import Session, memfds, qemu_lacks
 from tap import Plan, check, same, skip_all, wait_until
 
 GUESTS = "linux", "second"
@@ -23,26 +23,9 @@ plan = Plan()
 
 
 def configure(session):
-  kernel, initrd = make_linux("trixie")
   session.configure("mullion", "[mullion]\nvram = 32M\n[desktop]\noutput = 1280x600\n")
   for name in GUESTS:
-    session.configure(name, f"""
-[guest]
-stop-timeout = 10s
-[gpu]
-vram = 8M
-size = {MODE}
-[machine]
-memory = 192M
-cpus = 1
-firmware = bios
-kernel = {kernel}
-initrd = {initrd}
-append = quiet console=tty0 mullion.card=0
-network = none
-extra = -serial file:{session.serial_file(name)}
-paths = {session.path(f'{name}.serial')}
-""")
+    session.configure_linux(name, size=MODE, vram="8M", memory="192M", stop_timeout="10s")
 
 
 def host_pid(session):

@@ -20,31 +20,14 @@ plan = Plan()
 
 def configure(session):
   kernel, initrd = make_linux("trixie")
-  append = "quiet console=tty0 mullion.card=0"
   session.configure("mullion", "[mullion]\nvram = 32M\n[desktop]\noutput = 800x600\n")
-  session.configure("linux", f"""
-[guest]
-stop-timeout = 10s
-[gpu]
-vram = 8M
-size = {MODE}
-[machine]
-memory = 256M
-cpus = 1
-firmware = bios
-kernel = {kernel}
-initrd = {initrd}
-append = {append}
-network = none
-extra = -serial file:{session.serial_file('linux')}
-paths = {session.path('linux.serial')}
-""")
-  session.configure("by-hand", f"[gpu]\nvram = 8M\nsize = {MODE}\n[machine]\nvmm = external\n")
+  session.configure_linux("linux", size=MODE, vram="8M", stop_timeout="10s")
+  session.configure("by-hand", f"[gpu]\npersonality = bochs\nvram = 8M\nsize = {MODE}\n[machine]\nvmm = external\n")
   return [
     "qemu-system-x86_64", "-M", "q35,memory-backend=mem", "-accel", "tcg", "-m", "256",
     "-object", "memory-backend-memfd,id=mem,size=256M,share=on", "-nodefaults",
     "-no-user-config", "-display", "none", "-vga", "none", "-kernel", kernel, "-initrd", initrd,
-    "-append", append, "-serial", f"file:{session.path('by-hand.serial')}",
+    "-append", "quiet console=tty0 mullion.card=0", "-serial", f"file:{session.path('by-hand.serial')}",
   ]
 
 

@@ -10,7 +10,7 @@ import sys
 
 import arena
 from faults import FaultSession, Machine, is_long, seeded
-from session import make_linux, qemu_lacks
+from session import qemu_lacks
 from tap import Plan, skip_all
 
 OUTPUT = (1280, 800)
@@ -39,22 +39,8 @@ def leave(field):
 
 
 def configure(session, name, number, size):
-  kernel, initrd = make_linux("trixie")
-  session.configure(name, f"""
-[gpu]
-vram = 16M
-size = {size[0]}x{size[1]}
-[machine]
-memory = 256M
-cpus = 1
-firmware = bios
-kernel = {kernel}
-initrd = {initrd}
-append = quiet console=tty0 mullion.moving={number}
-network = none
-extra = -serial file:{session.serial_file(name)}
-paths = {session.path(name + '.serial')}
-""")
+  session.configure_linux(name, f"mullion.moving={number}", size="{}x{}".format(*size), vram="16M",
+    personality="bochs", stop_timeout="30s")
   return Machine(session, name, number, size, RATE)
 
 

@@ -41,7 +41,7 @@ def main():
     session.configure("mullion", "[mullion]\nvram = 32M\n[desktop]\noutput = {}x{}\n".format(*OUTPUT))
     guests = []
     for number, (name, size) in enumerate(MODES.items(), 1):
-      session.configure(name, "[gpu]\nvram = 4M\nsize = {}x{}\n[machine]\nvmm = external\n".format(*size))
+      session.configure(name, "[gpu]\npersonality = bochs\nvram = 4M\nsize = {}x{}\n[machine]\nvmm = external\n".format(*size))
       guests.append(Mock(session, name, number, size, RATE))
     return plan.run(arena.Arena(session, seeded(), guests, OUTPUT), on_failure=session.tails)
   finally:

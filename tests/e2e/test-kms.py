@@ -129,7 +129,7 @@ def comes_up(machine):
   build = shlex.quote(os.path.abspath(BUILD))
   machine.do(f"export PATH={build}:$PATH XDG_RUNTIME_DIR=/run/session MULLION_CONFIG_DIR=/run/config")
   machine.do("mkdir -p -m 700 /run/session /run/config/guests")
-  machine.do("printf '[guest]\\nautostart = yes\\n[gpu]\\nvram = 4M\\nsize = 640x400\\n[machine]\\n"
+  machine.do("printf '[guest]\\nautostart = yes\\n[gpu]\\npersonality = bochs\\nvram = 4M\\nsize = 640x400\\n[machine]\\n"
     "vmm = external\\n' >/run/config/guests/card.ini")
   machine.do("printf '[desktop]\\nfilter = nearest\\nterminal = touch /run/terminal\\n' >/run/config/mullion.ini")
   machine.do("LIBSEAT_BACKEND=builtin WLR_RENDERER=pixman mullion >/run/mullion.log 2>&1 & pid=$!")

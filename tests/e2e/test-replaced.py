@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 
-from session import Session, make_linux, qemu_lacks
+from session import Session, qemu_lacks
 from tap import Plan, check, same, skip_all, wait_until
 
 LONG = bool(os.environ.get("MULLION_TEST_LONG"))
@@ -147,25 +147,8 @@ def main():
     skip_all(lacking)
   session = Session()
   try:
-    kernel, initrd = make_linux("trixie")
     session.configure("mullion", "[mullion]\nvram = 64M\n[desktop]\noutput = 1024x768\n")
-    session.configure(NAME, f"""
-[guest]
-stop-timeout = 2s
-[gpu]
-vram = 16M
-size = 800x600
-[machine]
-memory = 256M
-cpus = 1
-firmware = bios
-kernel = {kernel}
-initrd = {initrd}
-append = quiet console=tty0 mullion.card=1
-network = none
-extra = -serial file:{session.serial_file(NAME)}
-paths = {session.path(NAME + '.serial')}
-""")
+    session.configure_linux(NAME, "mullion.card=1")
     return plan.run(session, on_failure=session.tails)
   finally:
     session.finish()

@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 
-from session import Session, make_linux, memfds, qemu_lacks
+from session import Session, memfds, qemu_lacks
 from tap import Plan, check, same, skip_all, wait_until
 
 OUTPUT = (1280, 800)
@@ -40,7 +40,7 @@ title = UEFI shell
 autostart = yes
 stop-timeout = 1s
 [gpu]
-vram = 16M
+vram = {VRAM >> 20}M
 size = 640x480
 [machine]
 memory = 192M
@@ -55,8 +55,8 @@ paths = {session.path('firmware.serial')}
 sandbox = off
 stop-timeout = 1s
 [gpu]
+personality = bochs
 vram = 4M
-aperture = 4M
 [machine]
 memory = 64M
 cpus = 1
@@ -64,25 +64,8 @@ firmware = bios
 network = none
 """)
   for name, suite, firmware in (("linux", "trixie", "bios"), ("newer", "trixie-backports", "uefi")):
-    kernel, initrd = make_linux(suite)
-    session.configure(name, f"""
-[guest]
-autostart = yes
-stop-timeout = 15s
-[gpu]
-vram = 16M
-size = {MODES[name][0]}x{MODES[name][1]}
-[machine]
-memory = 320M
-cpus = 1
-firmware = {firmware}
-kernel = {kernel}
-initrd = {initrd}
-append = quiet console=tty0 mullion.card=0
-network = none
-extra = -serial file:{session.serial_file(name)}
-paths = {session.path(name + '.serial')}
-""")
+    session.configure_linux(name, suite=suite, firmware=firmware, size="{}x{}".format(*MODES[name]),
+      vram=f"{VRAM >> 20}M", memory="320M", autostart="yes", stop_timeout="15s")
 
 
 def program_names():

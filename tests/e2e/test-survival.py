@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from session import TESTS, Session, make_linux, qemu_lacks
+from session import TESTS, Session, qemu_lacks
 from tap import Plan, Skip, check, same, wait_until
 
 LONG = bool(os.environ.get("MULLION_TEST_LONG"))
@@ -260,7 +260,7 @@ def fits(session):
     around.configure("mullion", "[desktop]\noutput = 1600x1200\n")
     start(around)
     inner.configure("mullion", "[mullion]\nvram = 16M\n[desktop]\noutput = 800x600\n")
-    inner.configure("large", "[gpu]\nvram = 8M\nsize = 1024x768\n[machine]\nvmm = external\n")
+    inner.configure("large", "[gpu]\npersonality = bochs\nvram = 8M\nsize = 1024x768\n[machine]\nvmm = external\n")
     nested = {"WLR_BACKENDS": "wayland",
       "WAYLAND_DISPLAY": os.path.join(around.runtime, around.display())}
     inner.start(**nested)
@@ -333,28 +333,11 @@ def configure(session):
     f"[mullion]\nvram = 64M\n[desktop]\noutput = {OUTPUT[0]}x{OUTPUT[1]}\n")
   for name, (width, height) in MOCKS.items():
     session.configure(name,
-      f"[gpu]\nvram = 4M\nsize = {width}x{height}\n[machine]\nvmm = external\n")
+      f"[gpu]\npersonality = bochs\nvram = 4M\nsize = {width}x{height}\n[machine]\nvmm = external\n")
   if qemu_lacks():
     return
-  kernel, initrd = make_linux("trixie")
   for name in ("first", "second"):
-    session.configure(name, f"""
-[guest]
-stop-timeout = 2s
-[gpu]
-vram = 8M
-size = {REAL_MODE}
-[machine]
-memory = 256M
-cpus = 1
-firmware = bios
-kernel = {kernel}
-initrd = {initrd}
-append = quiet console=tty0 mullion.card=0
-network = none
-extra = -serial file:{session.serial_file(name)}
-paths = {session.path(name + '.serial')}
-""")
+    session.configure_linux(name, size=REAL_MODE, vram="8M")
 
 
 def main():
