@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define CAPABILITIES_START 0x40
+#define CLASS_VGA 0x0300
 
 static void put16(uint8_t *space, unsigned at, uint16_t value) {
 	space[at] = value & 0xff;
@@ -39,8 +40,10 @@ static void init_header(struct pci_function *pci, const struct pci_description *
 	put16(initial, PCI_SUBSYSTEM_ID, description->subsystem);
 	put32(initial, PCI_CLASS_REVISION, description->class << 8 | description->revision);
 	initial[PCI_INTERRUPT_PIN] = description->intx ? 1 : 0;
+	// A BIOS runs the ROM of a VGA card only where its I/O, which ours has not, can be enabled.
+	uint16_t io = description->class >> 8 == CLASS_VGA ? PCI_COMMAND_IO : 0;
 	put16(pci->writable, PCI_COMMAND,
-		PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE);
+		io | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE);
 	pci->writable[PCI_CACHE_LINE_SIZE] = 0xff;
 	pci->writable[PCI_INTERRUPT_LINE] = 0xff;
 }

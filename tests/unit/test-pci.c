@@ -77,7 +77,8 @@ static void what_is_read_only_stays(void **unused) {
 	pci_config_write(&pci, 0, ones, sizeof(ones));
 	assert_int_equal(get(PCI_VENDOR_ID, 4), 0x10501af4);
 	assert_int_equal(get(PCI_COMMAND, 2),
-		PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE);
+		PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER |
+			PCI_COMMAND_INTX_DISABLE);
 	assert_int_equal(get(PCI_STATUS, 2), PCI_STATUS_CAP_LIST);
 	assert_int_equal(get(PCI_INTERRUPT_PIN, 1), 1);
 	pci_reset(&pci);
