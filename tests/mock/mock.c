@@ -82,11 +82,11 @@ static int settled_fds(struct mock *mock) {
 	return now;
 }
 
-int mock_setup_silent(void **state) {
+static int set_up(void **state, const struct device_options *options) {
 	struct mock *mock = calloc(1, sizeof(*mock));
 	*state = mock;
 	mock->vmm.fd = -1;
-	int error = device_host_start(&mock->host, NULL);
+	int error = device_host_start(&mock->host, options);
 	// A first session, so that what is made once is there before anything is counted.
 	for (int i = 0; error == 0 && i < 2; i++) {
 		error = vmm_open(&mock->vmm, mock->host.path);
@@ -112,9 +112,17 @@ void mock_assert_memory_flat(struct mock *mock, long before) {
 	}
 }
 
-int mock_setup(void **state) {
-	int error = mock_setup_silent(state);
+int mock_setup_silent(void **state) {
+	return set_up(state, NULL);
+}
+
+int mock_setup_device(void **state, const struct device_options *options) {
+	int error = set_up(state, options);
 	return error < 0 ? error : vmm_negotiate(&((struct mock *)*state)->vmm);
+}
+
+int mock_setup(void **state) {
+	return mock_setup_device(state, NULL);
 }
 
 static void assert_unharmed(struct mock *mock) {

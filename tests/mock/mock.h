@@ -32,6 +32,8 @@ struct mock {
 
 /* For cmocka_unit_test_setup_teardown(): with a client that has negotiated. */
 int mock_setup(void **state);
+/* The same, of a device as options say. */
+int mock_setup_device(void **state, const struct device_options *options);
 /* With a client that has not said anything. */
 int mock_setup_silent(void **state);
 int mock_teardown(void **state);
