@@ -107,6 +107,13 @@ static void what_is_claimed_must_be_free(void **state) {
 	heap_free(&heap, PAGE);
 	assert_false(heap_claim(&heap, PAGE + 1, 1));
 	heap_finish(&heap);
+	assert_int_equal(heap_init(&heap, 0, 20, 1, 8), 0);
+	assert_true(heap_claim(&heap, 5, 5));
+	assert_false(heap_claim(&heap, 9, 1));
+	assert_false(heap_claim(&heap, 4, 2));
+	assert_true(heap_claim(&heap, 4, 1));
+	assert_true(heap_claim(&heap, 10, 10));
+	heap_finish(&heap);
 }
 
 #define CELLS 64

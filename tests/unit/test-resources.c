@@ -414,6 +414,24 @@ static void a_flush_shows_what_was_noted_there(void **state) {
 	assert_int_equal(boxes.len, 0);
 }
 
+static void what_lies_around_a_flush_is_kept(void **state) {
+	const struct gpu_rect middle = {20, 10, 20, 10};
+	const struct gpu_rect around[] = {
+		{0, 0, 64, 10}, {0, 10, 20, 10}, {40, 10, 24, 10}, {0, 20, 64, 12}};
+	struct damage_boxes boxes;
+	assert_int_equal(create(1, 64, 32), OK);
+	assert_int_equal(resources_flush(rig.resources, 1, &middle, &boxes), OK);
+	assert_int_equal(boxes.len, 1);
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(resources_flush(rig.resources, 1, &around[i], &boxes), OK);
+		assert_int_equal(boxes.len, 1);
+		assert_memory_equal(&boxes.box[0], &around[i], sizeof(around[i]));
+	}
+	const struct gpu_rect all = {0, 0, 64, 32};
+	assert_int_equal(resources_flush(rig.resources, 1, &all, &boxes), OK);
+	assert_int_equal(boxes.len, 0);
+}
+
 static void of_a_new_resource_all_is_noted(void **state) {
 	const struct gpu_rect all = {0, 0, 64, 32};
 	struct damage_boxes boxes;
@@ -474,6 +492,7 @@ int main(void) {
 		TEST(every_format_has_its_colours),
 		TEST(cursors_of_other_sizes_are_refused),
 		TEST(a_flush_shows_what_was_noted_there),
+		TEST(what_lies_around_a_flush_is_kept),
 		TEST(of_a_new_resource_all_is_noted),
 		TEST(a_reset_leaves_nothing),
 		TEST(a_reset_that_was_not_committed_never_was),

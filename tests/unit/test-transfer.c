@@ -27,11 +27,12 @@ static struct {
 	uint32_t count;
 	unsigned resolved;
 	uint64_t end; // of the first map, the second begins there; 0: there is one
+	uint64_t gap; // a page that is not mapped; 0: none
 } rig;
 
 static const void *resolve(void *data, uint64_t address, uint64_t *length) {
 	rig.resolved++;
-	if (address >= sizeof(rig.guest)) {
+	if (address >= sizeof(rig.guest) || (rig.gap > 0 && address - rig.gap < PAGE)) {
 		return NULL;
 	}
 	uint64_t end = address < rig.end ? rig.end : sizeof(rig.guest);
@@ -143,6 +144,14 @@ static void scattered_pages_make_the_same_picture(void **state) {
 		uint32_t page = i / PAGE * 7 % 10 + 20;
 		assert_int_equal(rig.picture[i], rig.guest[page * PAGE + i % PAGE]);
 	}
+	// Also from each entry's first byte on, and its last.
+	for (uint32_t i = 0; i < 9; i++) {
+		for (uint32_t before = 0; before < 2; before++) {
+			transfer((struct gpu_rect){0, 0, WIDTH, 1}, (i + 1) * PAGE - before);
+			assert_int_equal(rig.picture[before],
+				rig.guest[((i + 1) * 7 % 10 + 20) * (size_t)PAGE]);
+		}
+	}
 	// The order in which rows are asked for does not matter.
 	memset(rig.picture, 0, BYTES);
 	for (uint32_t y = HEIGHT; y-- > 0;) {
@@ -183,6 +192,17 @@ static void gaps_in_guest_memory_read_as_zeroes(void **state) {
 				     : (size_t)(page - 8 + 5) * PAGE + i % PAGE;
 		bool gap = (page >= 2 && page < 5) || page == 6 || page == 7;
 		assert_int_equal(rig.picture[i], gap ? 0 : rig.guest[at]);
+	}
+}
+
+static void a_gap_ends_with_its_page(void **state) {
+	add_entry(UINT64_MAX - 2 * PAGE + 1 - 100, 100); // nowhere, and then
+	add_entry(5 * PAGE - 10, 2 * PAGE);
+	rig.gap = 4 * PAGE;
+	memset(rig.picture, 0xa5, BYTES);
+	transfer((struct gpu_rect){0, 0, WIDTH, 10}, 0);
+	for (uint32_t i = 0; i < 10 * STRIDE; i++) {
+		assert_int_equal(rig.picture[i], i < 110 ? 0 : rig.guest[5 * PAGE + i - 110]);
 	}
 }
 
@@ -251,7 +271,7 @@ static uint32_t below(uint32_t bound) {
 }
 
 static struct gpu_rect random_rect(void) {
-	struct gpu_rect rect = {below(90), below(40), below(90), below(40)};
+	struct gpu_rect rect = {below(30), below(20), below(60), below(40)};
 	if (below(2) == 0) {
 		rect.x = rect.y = 0;
 	}
@@ -330,7 +350,7 @@ static void random_commands_match_a_plain_engine(void **state) {
 		}
 		engine.hole = below(3) == 0 ? RIG_GUEST_BASE + below(64) * PAGE : 0;
 		const struct gpu_command command = random_command();
-		bool good = engine_model_run(&model, &command, entries, below(8) == 0) ==
+		bool good = engine_model_run(&model, &command, entries, below(40) == 0) ==
 			VIRTIO_GPU_RESP_OK_NODATA;
 		answered[good]++;
 		if (below(300) == 0) {
@@ -354,6 +374,7 @@ int main(void) {
 		TEST(scattered_pages_make_the_same_picture),
 		TEST(entries_of_single_bytes_make_the_same_picture),
 		TEST(gaps_in_guest_memory_read_as_zeroes),
+		TEST(a_gap_ends_with_its_page),
 		TEST(a_map_is_asked_for_once),
 		TEST(what_a_guest_writes_meanwhile_is_noted_or_still_differs),
 		cmocka_unit_test(random_commands_match_a_plain_engine),
