@@ -126,7 +126,10 @@ static void handle_ready(void *data) {
 	}
 	cursor_connect(&bridge->cursor, &bridge->wayland);
 	if (bridge->wayland.seat != NULL) {
-		input_init(&bridge->input, bridge->wayland.seat, &input_ops, bridge);
+		// Elsewhere it would tell of motion that the guest hears of anyway.
+		input_init(&bridge->input, bridge->wayland.seat,
+			bridge->wayland.guest != NULL ? bridge->wayland.relative_pointers : NULL,
+			&input_ops, bridge);
 	}
 }
 

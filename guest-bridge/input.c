@@ -1,6 +1,7 @@
 #include "input.h"
 
 #include "fd.h"
+#include "relative-pointer-client-protocol.h"
 
 #define WHEEL_CLICK 120
 #define SMOOTH_CLICK 15 // surface units that a wheel's click moves
@@ -126,6 +127,7 @@ static void handle_pointer_leave(
 	for (size_t axis = 0; axis < 2; axis++) {
 		input->wheel120[axis] = 0;
 		input->wheel_smooth[axis] = 0;
+		input->rest[axis] = 0;
 	}
 }
 
@@ -226,6 +228,28 @@ static const struct wl_pointer_listener pointer_listener = {
 	.axis_relative_direction = handle_axis_relative_direction,
 };
 
+/* Whole units go to the guest, the rest waits. Without the compositor's acceleration: guests
+ * have their own. */
+static void move_by(struct input *input, unsigned axis, wl_fixed_t by) {
+	const int32_t unit = wl_fixed_from_int(1);
+	int32_t sum = add_clamped(input->rest[axis], by, LINK_INPUT_REL_LIMIT * unit);
+	input->rest[axis] = sum % unit;
+	if (sum / unit != 0) {
+		append(input, axis == 0 ? LINK_INPUT_REL_X : LINK_INPUT_REL_Y, 0, sum / unit);
+	}
+}
+
+static void handle_relative_motion(void *data, struct zwp_relative_pointer_v1 *relative,
+	uint32_t time_high, uint32_t time_low, wl_fixed_t dx, wl_fixed_t dy, wl_fixed_t dx_plain,
+	wl_fixed_t dy_plain) {
+	move_by(data, 0, dx_plain);
+	move_by(data, 1, dy_plain);
+}
+
+static const struct zwp_relative_pointer_v1_listener relative_listener = {
+	.relative_motion = handle_relative_motion,
+};
+
 static void drop_keyboard(struct input *input) {
 	if (input->keyboard != NULL) {
 		release_all(input, input->keys, LINK_INPUT_KEY);
@@ -238,8 +262,20 @@ static void drop_pointer(struct input *input) {
 	if (input->pointer != NULL) {
 		input->ops->pointed(input->data, input->pointer, 0, NULL);
 		release_all(input, input->buttons, LINK_INPUT_BUTTON);
+		if (input->relative != NULL) {
+			zwp_relative_pointer_v1_destroy(input->relative);
+			input->relative = NULL;
+		}
 		wl_pointer_release(input->pointer);
 		input->pointer = NULL;
+	}
+}
+
+static void take_relative(struct input *input) {
+	if (input->relatives != NULL) {
+		input->relative = zwp_relative_pointer_manager_v1_get_relative_pointer(
+			input->relatives, input->pointer);
+		zwp_relative_pointer_v1_add_listener(input->relative, &relative_listener, input);
 	}
 }
 
@@ -256,6 +292,7 @@ static void handle_capabilities(void *data, struct wl_seat *seat, uint32_t capab
 	} else if (input->pointer == NULL) {
 		input->pointer = wl_seat_get_pointer(seat);
 		wl_pointer_add_listener(input->pointer, &pointer_listener, input);
+		take_relative(input);
 	}
 }
 
@@ -267,9 +304,10 @@ static const struct wl_seat_listener seat_listener = {
 	.name = handle_seat_name,
 };
 
-void input_init(
-	struct input *input, struct wl_seat *seat, const struct input_ops *ops, void *data) {
-	*input = (struct input){.seat = seat, .ops = ops, .data = data};
+void input_init(struct input *input, struct wl_seat *seat,
+	struct zwp_relative_pointer_manager_v1 *relatives, const struct input_ops *ops,
+	void *data) {
+	*input = (struct input){.seat = seat, .relatives = relatives, .ops = ops, .data = data};
 	wl_seat_add_listener(seat, &seat_listener, input);
 }
 

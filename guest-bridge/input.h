@@ -12,6 +12,10 @@
  * and buttons are counted here: whatever takes the focus away releases them in the guest.
  * Keys that were down when the focus came belong to whoever had it: the guest never hears of
  * them. Nothing is repeated: a guest does that itself.
+ *
+ * The pointer has a place on the picture, except while the compositor has locked it to the
+ * guest: then it moves, and is told as relative motion, which no compositor but mullion's
+ * keeps for that.
  */
 
 #define INPUT_CODES 0x300 // KEY_* and BTN_*
@@ -31,8 +35,11 @@ struct input_ops {
 
 struct input {
 	struct wl_seat *seat;
-	struct wl_keyboard *keyboard; // owned, or NULL
-	struct wl_pointer *pointer;   // owned, or NULL
+	struct wl_keyboard *keyboard;                      // owned, or NULL
+	struct wl_pointer *pointer;                        // owned, or NULL
+	struct zwp_relative_pointer_manager_v1 *relatives; // or NULL
+	struct zwp_relative_pointer_v1 *relative;          // owned, or NULL
+	wl_fixed_t rest[2];                                // of relative motion: less than a unit
 	struct input_area area;
 	uint64_t keys[INPUT_CODES / 64];
 	uint64_t buttons[INPUT_CODES / 64];
@@ -46,8 +53,9 @@ struct input {
 	void *data;
 };
 
-/* seat has no listener yet and outlives the input. */
-void input_init(struct input *input, struct wl_seat *seat, const struct input_ops *ops, void *data);
+/* seat has no listener yet; it and relatives, which may be NULL, outlive the input. */
+void input_init(struct input *input, struct wl_seat *seat,
+	struct zwp_relative_pointer_manager_v1 *relatives, const struct input_ops *ops, void *data);
 
 /* Releases what is held. Safe on a zeroed one. */
 void input_finish(struct input *input);

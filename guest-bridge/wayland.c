@@ -10,6 +10,7 @@
 #include "log.h"
 #include "mullion-guest-v1-client-protocol.h"
 #include "presentation-time-client-protocol.h"
+#include "relative-pointer-client-protocol.h"
 #include "xdg-shell-client-protocol.h"
 
 #define COMPOSITOR_VERSION 4 // wl_surface.damage_buffer
@@ -94,6 +95,10 @@ static void handle_global(void *data, struct wl_registry *registry, uint32_t nam
 		w->cursor_shapes == NULL) {
 		w->cursor_shapes =
 			wl_registry_bind(registry, name, &wp_cursor_shape_manager_v1_interface, 1);
+	} else if (strcmp(interface, zwp_relative_pointer_manager_v1_interface.name) == 0 &&
+		w->relative_pointers == NULL) {
+		w->relative_pointers = wl_registry_bind(
+			registry, name, &zwp_relative_pointer_manager_v1_interface, 1);
 	}
 }
 
@@ -203,6 +208,9 @@ int wayland_init(struct wayland *wayland, sd_event *event, int fd, const struct 
 }
 
 static void destroy_globals(struct wayland *w) {
+	if (w->relative_pointers != NULL) {
+		zwp_relative_pointer_manager_v1_destroy(w->relative_pointers);
+	}
 	if (w->cursor_shapes != NULL) {
 		wp_cursor_shape_manager_v1_destroy(w->cursor_shapes);
 	}

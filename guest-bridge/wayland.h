@@ -39,6 +39,7 @@ struct wayland {
 	struct mullion_guest_v1 *guest;
 	struct xdg_wm_base *wm_base;
 	struct wp_cursor_shape_manager_v1 *cursor_shapes;
+	struct zwp_relative_pointer_manager_v1 *relative_pointers;
 
 	bool monotonic; // presentation times are CLOCK_MONOTONIC
 	bool xrgb1555, rgb565, rgb888, xbgr8888, bgrx8888, rgbx8888; // what wl_shm knows

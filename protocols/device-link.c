@@ -40,6 +40,13 @@ static bool input_valid(const struct link_input *input) {
 				return false;
 			}
 			break;
+		case LINK_INPUT_REL_X:
+		case LINK_INPUT_REL_Y:
+			if (event->value < -LINK_INPUT_REL_LIMIT ||
+				event->value > LINK_INPUT_REL_LIMIT) {
+				return false;
+			}
+			break;
 		case LINK_INPUT_WHEEL:
 		case LINK_INPUT_HWHEEL:
 			if (event->value < -120 || event->value > 120) {

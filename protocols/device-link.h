@@ -126,9 +126,12 @@ enum link_input_type {
 	LINK_INPUT_ABS_Y = 4,  // likewise, down the scanout
 	LINK_INPUT_WHEEL = 5,  // value: clicks, positive is down (towards the user)
 	LINK_INPUT_HWHEEL = 6, // value: clicks, positive is right
+	LINK_INPUT_REL_X = 7,  // value: a mouse's units, positive is right; while it is locked
+	LINK_INPUT_REL_Y = 8,  // likewise, positive is down
 };
 
 #define LINK_INPUT_ABS_LIMIT 32767
+#define LINK_INPUT_REL_LIMIT 32767 // either way
 
 struct link_input_event {
 	uint32_t type; // enum link_input_type

@@ -32,14 +32,30 @@ static void add_release(struct input_queue *queue, const struct link_input_event
 	push(queue, event);
 }
 
+static bool is_relative(uint32_t type) {
+	return type == LINK_INPUT_REL_X || type == LINK_INPUT_REL_Y;
+}
+
+static bool is_motion(uint32_t type) {
+	return type == LINK_INPUT_ABS_X || type == LINK_INPUT_ABS_Y || is_relative(type);
+}
+
+static int32_t clamp_relative(int32_t value) {
+	return value > LINK_INPUT_REL_LIMIT     ? LINK_INPUT_REL_LIMIT
+		: value < -LINK_INPUT_REL_LIMIT ? -LINK_INPUT_REL_LIMIT
+						: value;
+}
+
 static void add_motion(struct input_queue *queue, const struct link_input_event *event) {
 	for (size_t i = queue->len; i-- > 0;) {
 		struct link_input_event *last = &queue->events[i];
 		if (last->type == event->type) {
-			last->value = event->value;
+			last->value = is_relative(event->type)
+				? clamp_relative(last->value + event->value)
+				: event->value;
 			return;
 		}
-		if (last->type != LINK_INPUT_ABS_X && last->type != LINK_INPUT_ABS_Y) {
+		if (!is_motion(last->type) || is_relative(last->type) != is_relative(event->type)) {
 			break;
 		}
 	}
@@ -71,6 +87,8 @@ void input_queue_add(struct input_queue *queue, const struct link_input *input) 
 			break;
 		case LINK_INPUT_ABS_X:
 		case LINK_INPUT_ABS_Y:
+		case LINK_INPUT_REL_X:
+		case LINK_INPUT_REL_Y:
 			add_motion(queue, event);
 			break;
 		case LINK_INPUT_WHEEL:

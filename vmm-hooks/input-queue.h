@@ -9,7 +9,7 @@
 
 /*
  * What the user did and QEMU has not been told yet. Bounded: while QEMU does not take
- * input, motion is merged into the latest place, and presses and clicks that find no
+ * input, motion is merged into the latest place, or summed up where it is relative, and presses and clicks that find no
  * room are lost; but a key that was pressed always has room for its release.
  */
 

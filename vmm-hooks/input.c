@@ -17,8 +17,9 @@ static int append_key(sd_json_variant **events, const char *qcode, bool down) {
 				SD_JSON_BUILD_PAIR_STRING("data", qcode))));
 }
 
-static int append_axis(sd_json_variant **events, const char *axis, int32_t value) {
-	return sd_json_variant_append_arraybo(events, SD_JSON_BUILD_PAIR_STRING("type", "abs"),
+static int append_axis(
+	sd_json_variant **events, const char *type, const char *axis, int32_t value) {
+	return sd_json_variant_append_arraybo(events, SD_JSON_BUILD_PAIR_STRING("type", type),
 		SD_JSON_BUILD_PAIR_OBJECT("data", SD_JSON_BUILD_PAIR_STRING("axis", axis),
 			SD_JSON_BUILD_PAIR_INTEGER("value", value)));
 }
@@ -35,9 +36,13 @@ static int append(sd_json_variant **events, const struct link_input_event *event
 	case LINK_INPUT_BUTTON:
 		return append_button(events, keymap_button(event->code), event->value != 0);
 	case LINK_INPUT_ABS_X:
-		return append_axis(events, "x", event->value);
+		return append_axis(events, "abs", "x", event->value);
 	case LINK_INPUT_ABS_Y:
-		return append_axis(events, "y", event->value);
+		return append_axis(events, "abs", "y", event->value);
+	case LINK_INPUT_REL_X:
+		return append_axis(events, "rel", "x", event->value);
+	case LINK_INPUT_REL_Y:
+		return append_axis(events, "rel", "y", event->value);
 	case LINK_INPUT_WHEEL:
 		return append_click(events, event->value > 0 ? "wheel-down" : "wheel-up");
 	case LINK_INPUT_HWHEEL:

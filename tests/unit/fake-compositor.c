@@ -9,6 +9,7 @@
 #include "cursor-shape-protocol.h"
 #include "mullion-guest-v1-protocol.h"
 #include "presentation-time-protocol.h"
+#include "relative-pointer-protocol.h"
 #include "xdg-shell-protocol.h"
 
 static void destroy_resource(struct wl_client *client, struct wl_resource *resource) {
@@ -26,7 +27,8 @@ static void forget_in(struct wl_resource **all[], size_t n, struct wl_resource *
 /* Sets a pointer to NULL when its resource goes. */
 static void forget(struct wl_resource *resource) {
 	struct fake *fake = wl_resource_get_user_data(resource);
-	struct wl_resource **all[] = {&fake->wm_base, &fake->seat, &fake->keyboard, &fake->pointer};
+	struct wl_resource **all[] = {
+		&fake->wm_base, &fake->seat, &fake->keyboard, &fake->pointer, &fake->relative};
 	forget_in(all, sizeof(all) / sizeof(all[0]), resource);
 }
 
@@ -346,6 +348,29 @@ static void bind_shapes(struct wl_client *client, void *data, uint32_t version, 
 	make(data, client, &wp_cursor_shape_manager_v1_interface, version, id, &shapes_requests);
 }
 
+/* zwp_relative_pointer_manager_v1 */
+
+static const struct zwp_relative_pointer_v1_interface relative_requests = {
+	.destroy = destroy_resource,
+};
+
+static void get_relative_pointer(struct wl_client *client, struct wl_resource *resource,
+	uint32_t id, struct wl_resource *pointer) {
+	struct fake *fake = wl_resource_get_user_data(resource);
+	fake->relative =
+		make(fake, client, &zwp_relative_pointer_v1_interface, 1, id, &relative_requests);
+}
+
+static const struct zwp_relative_pointer_manager_v1_interface relatives_requests = {
+	.destroy = destroy_resource,
+	.get_relative_pointer = get_relative_pointer,
+};
+
+static void bind_relatives(struct wl_client *client, void *data, uint32_t version, uint32_t id) {
+	make(data, client, &zwp_relative_pointer_manager_v1_interface, version, id,
+		&relatives_requests);
+}
+
 /* The compositor itself */
 
 void fake_init(struct fake *fake, const struct fake_options *options) {
@@ -367,6 +392,8 @@ void fake_init(struct fake *fake, const struct fake_options *options) {
 	if (!options->no_guest_role) {
 		wl_global_create(fake->display, &mullion_guest_v1_interface, 1, fake, bind_guest);
 	}
+	wl_global_create(
+		fake->display, &zwp_relative_pointer_manager_v1_interface, 1, fake, bind_relatives);
 	if (!options->no_shapes) {
 		wl_global_create(
 			fake->display, &wp_cursor_shape_manager_v1_interface, 1, fake, bind_shapes);

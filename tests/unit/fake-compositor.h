@@ -68,7 +68,7 @@ struct fake {
 	struct fake_cursor cursor;
 
 	// Of the client; NULL where it has none.
-	struct wl_resource *wm_base, *seat, *keyboard, *pointer;
+	struct wl_resource *wm_base, *seat, *keyboard, *pointer, *relative;
 	uint32_t serial;
 };
 

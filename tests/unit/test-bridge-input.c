@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include "relative-pointer-protocol.h"
+
 static const struct fake_options usual;
 
 static void assert_event(struct rig *rig, uint32_t i, uint32_t type, uint32_t code, int32_t value) {
@@ -180,6 +182,48 @@ static void parts_of_a_click_add_up(void **state) {
 	rig_finish(&rig);
 }
 
+static void move_by(struct rig *rig, double dx, double dy) {
+	// The guest's own acceleration counts, not the compositor's.
+	zwp_relative_pointer_v1_send_relative_motion(rig->fake.relative, 0, 0,
+		wl_fixed_from_int(99), wl_fixed_from_int(99), wl_fixed_from_double(dx),
+		wl_fixed_from_double(dy));
+	wl_pointer_send_frame(rig->fake.pointer);
+}
+
+static void motion_of_a_locked_pointer_is_relative(void **state) {
+	struct rig rig;
+	start_input(&rig);
+	RIG_UNTIL(&rig, rig.fake.relative != NULL);
+	move_by(&rig, 5, -7);
+	RIG_UNTIL(&rig, rig.inputs == 1);
+	assert_int_equal(rig.input.count, 2);
+	assert_event(&rig, 0, LINK_INPUT_REL_X, 0, 5);
+	assert_event(&rig, 1, LINK_INPUT_REL_Y, 0, -7);
+	// What makes no whole unit waits for the next.
+	move_by(&rig, 0.5, -0.25);
+	rig_spin(&rig, 5);
+	assert_int_equal(rig.inputs, 1);
+	move_by(&rig, 0.75, 0);
+	RIG_UNTIL(&rig, rig.inputs == 2);
+	assert_int_equal(rig.input.count, 1);
+	assert_event(&rig, 0, LINK_INPUT_REL_X, 0, 1);
+	move_by(&rig, 8388607, -8388607);
+	RIG_UNTIL(&rig, rig.inputs == 3);
+	assert_event(&rig, 0, LINK_INPUT_REL_X, 0, LINK_INPUT_REL_LIMIT);
+	assert_event(&rig, 1, LINK_INPUT_REL_Y, 0, -LINK_INPUT_REL_LIMIT);
+	rig_finish(&rig);
+}
+
+static void elsewhere_motion_is_not_told_twice(void **state) {
+	static const struct fake_options foreign = {.no_guest_role = true};
+	struct rig rig;
+	rig_init(&rig, &foreign);
+	RIG_UNTIL(&rig, rig.fake.pointer != NULL);
+	rig_spin(&rig, 10);
+	assert_null(rig.fake.relative);
+	rig_finish(&rig);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys_arrive_as_they_are_numbered),
@@ -190,6 +234,8 @@ int main(void) {
 		cmocka_unit_test(pointer_positions_are_scaled_and_clamped),
 		cmocka_unit_test(a_pointer_frame_is_one_message),
 		cmocka_unit_test(parts_of_a_click_add_up),
+		cmocka_unit_test(motion_of_a_locked_pointer_is_relative),
+		cmocka_unit_test(elsewhere_motion_is_not_told_twice),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

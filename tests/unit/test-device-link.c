@@ -48,6 +48,16 @@ static void input_out_of_range_is_refused(void **state) {
 		.input = {.count = 1, .events = {{LINK_INPUT_ABS_X, 0, 32768}}},
 	};
 	assert_int_equal(round_trip(&absolute, &received), -EPROTO);
+	for (int32_t value = LINK_INPUT_REL_LIMIT; value <= LINK_INPUT_REL_LIMIT + 1; value++) {
+		struct link_message relative = {
+			.type = LINK_INPUT,
+			.input = {.count = 2,
+				.events = {{LINK_INPUT_REL_X, 0, value},
+					{LINK_INPUT_REL_Y, 0, -value}}},
+		};
+		assert_int_equal(
+			round_trip(&relative, &received) == -EPROTO, value > LINK_INPUT_REL_LIMIT);
+	}
 }
 
 static void count_must_match_length(void **state) {

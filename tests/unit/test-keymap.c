@@ -89,6 +89,28 @@ static void motion_is_merged_until_something_else_happens(void **state) {
 	assert_int_equal(queue.events[3].value, 7);
 }
 
+static void relative_motion_is_summed_up_until_something_else_happens(void **state) {
+	struct input_queue queue = {0};
+	for (int i = 0; i < 1000; i++) {
+		add(&queue, LINK_INPUT_REL_X, 0, 3);
+		add(&queue, LINK_INPUT_REL_Y, 0, -1);
+	}
+	assert_int_equal(queue.len, 2);
+	assert_int_equal(queue.events[0].value, 3000);
+	assert_int_equal(queue.events[1].value, -1000);
+	add(&queue, LINK_INPUT_REL_X, 0, LINK_INPUT_REL_LIMIT);
+	add(&queue, LINK_INPUT_REL_Y, 0, -LINK_INPUT_REL_LIMIT);
+	assert_int_equal(queue.events[0].value, LINK_INPUT_REL_LIMIT);
+	assert_int_equal(queue.events[1].value, -LINK_INPUT_REL_LIMIT);
+	add(&queue, LINK_INPUT_BUTTON, BTN_LEFT, 1);
+	add(&queue, LINK_INPUT_REL_X, 0, 7);
+	add(&queue, LINK_INPUT_ABS_X, 0, 9);
+	add(&queue, LINK_INPUT_REL_X, 0, 1);
+	assert_int_equal(queue.len, 6);
+	assert_int_equal(queue.events[3].value, 7);
+	assert_int_equal(queue.events[5].value, 1);
+}
+
 static void a_pressed_key_always_has_room_for_its_release(void **state) {
 	struct input_queue queue = {0};
 	for (int round = 0; round < 1000; round++) {
@@ -166,6 +188,7 @@ int main(void) {
 		cmocka_unit_test(every_key_of_a_keyboard_has_a_name),
 		cmocka_unit_test(other_codes_have_no_name),
 		cmocka_unit_test(motion_is_merged_until_something_else_happens),
+		cmocka_unit_test(relative_motion_is_summed_up_until_something_else_happens),
 		cmocka_unit_test(a_pressed_key_always_has_room_for_its_release),
 		cmocka_unit_test(a_release_without_its_press_is_left_out),
 		cmocka_unit_test(a_batch_ends_with_its_first_button),

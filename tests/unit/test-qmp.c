@@ -340,6 +340,15 @@ static void input_waits_for_the_last_answer(void **state) {
 		"[{\"type\":\"abs\",\"data\":{\"axis\":\"x\",\"value\":5}},"
 		"{\"type\":\"btn\",\"data\":{\"down\":true,\"button\":\"wheel-down\"}},"
 		"{\"type\":\"btn\",\"data\":{\"down\":false,\"button\":\"wheel-down\"}}]"));
+	say(&f, "{\"id\": 4, \"return\": {}}\n");
+	struct link_input locked = {
+		.count = 2,
+		.events = {{LINK_INPUT_REL_X, 0, -3}, {LINK_INPUT_REL_Y, 0, 4}},
+	};
+	input_send(&input, &locked);
+	assert_non_null(strstr(hear(&f),
+		"[{\"type\":\"rel\",\"data\":{\"axis\":\"x\",\"value\":-3}},"
+		"{\"type\":\"rel\",\"data\":{\"axis\":\"y\",\"value\":4}}]"));
 	input_finish(&input);
 	teardown(&f);
 }
