@@ -2,9 +2,13 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
-#define MM_PER_1000_PIXELS 265 // 96 pixels an inch
+#define UM_PER_INCH 25400
+#define PIXELS_PER_INCH 96 // at EDID_SCALE
+#define SCALE_MIN 30       // 120ths
+#define SCALE_MAX 1200
 
 /* CVT reduced blanking, version 1. */
 #define H_BLANK 160
@@ -20,6 +24,11 @@
 #define BLOCK_SIZE 128
 #define DESCRIPTORS 54
 #define DESCRIPTOR_SIZE 18
+
+/* The whole monitor, in millimetres. */
+struct extent {
+	uint32_t width, height;
+};
 
 struct timing {
 	uint32_t width, height;
@@ -71,14 +80,19 @@ static struct timing compute_timing(uint32_t width, uint32_t height, uint32_t re
 }
 
 /* At most what a detailed timing can say. */
-static uint32_t millimetres(uint32_t pixels) {
-	return clamp(pixels * MM_PER_1000_PIXELS / 1000, 1, 4095);
+static uint32_t millimetres(uint32_t pixels, uint32_t scale) {
+	uint64_t per_inch = (uint64_t)PIXELS_PER_INCH * scale;
+	uint64_t um = (uint64_t)pixels * UM_PER_INCH * EDID_SCALE / per_inch;
+	return um > 4095000 ? 4095 : clamp((uint32_t)((um + 500) / 1000), 1, 4095);
 }
 
-/* The size in pixels is the timing's, the one in millimetres the whole monitor's. */
-static void put_detailed(uint8_t *at, const struct timing *timing, const struct timing *preferred) {
-	uint32_t width_mm = millimetres(preferred->width);
-	uint32_t height_mm = millimetres(preferred->height);
+static struct extent compute_extent(const struct timing *timing, uint32_t scale) {
+	scale = clamp(scale != 0 ? scale : EDID_SCALE, SCALE_MIN, SCALE_MAX);
+	return (struct extent){
+		millimetres(timing->width, scale), millimetres(timing->height, scale)};
+}
+
+static void put_detailed(uint8_t *at, const struct timing *timing, const struct extent *mm) {
 	at[0] = timing->clock & 0xff;
 	at[1] = timing->clock >> 8;
 	at[2] = timing->width & 0xff;
@@ -90,18 +104,38 @@ static void put_detailed(uint8_t *at, const struct timing *timing, const struct 
 	at[8] = H_FRONT;
 	at[9] = H_SYNC;
 	at[10] = V_FRONT << 4 | timing->v_sync;
-	at[12] = width_mm & 0xff;
-	at[13] = height_mm & 0xff;
-	at[14] = (width_mm >> 8) << 4 | height_mm >> 8;
+	at[12] = mm->width & 0xff;
+	at[13] = mm->height & 0xff;
+	at[14] = (mm->width >> 8) << 4 | mm->height >> 8;
 	at[17] = 0x1a; // digital, separate sync, horizontal positive: reduced blanking's mark
 }
 
+/* text has at most EDID_NAME_LENGTH characters. */
 static void put_text(uint8_t *at, uint8_t tag, const char *text) {
 	at[3] = tag;
-	memset(&at[5], ' ', 13);
+	memset(&at[5], ' ', EDID_NAME_LENGTH);
 	size_t length = strlen(text);
 	memcpy(&at[5], text, length);
-	at[5 + length] = '\n';
+	if (length < EDID_NAME_LENGTH) {
+		at[5 + length] = '\n';
+	}
+}
+
+/* Names may be UTF-8, and a monitor's cannot: a character becomes one '?'. */
+static void clean_name(char ret[EDID_NAME_LENGTH + 1], const char *name) {
+	size_t length = 0, shown = 0;
+	for (; name != NULL && *name != '\0' && length < EDID_NAME_LENGTH; name++) {
+		unsigned char byte = (unsigned char)*name;
+		if ((byte & 0xc0) == 0x80 || (byte == ' ' && length == 0)) {
+			continue; // a later byte of a character; leading space
+		}
+		ret[length++] = byte >= ' ' && byte <= '~' ? (char)byte : '?';
+		shown = byte != ' ' ? length : shown;
+	}
+	ret[shown] = '\0';
+	if (shown == 0) {
+		memcpy(ret, "mullion", sizeof("mullion"));
+	}
 }
 
 static void put_limits(uint8_t *at) {
@@ -141,19 +175,30 @@ static const struct {
 /* Chromaticity of sRGB, ten bits each: red, green, blue, white. */
 static const uint8_t srgb[10] = {0xee, 0x91, 0xa3, 0x54, 0x4c, 0x99, 0x26, 0x0f, 0x50, 0x54};
 
-static void put_header(uint8_t *ret, const struct timing *timing) {
+static void put16(uint8_t *at, uint32_t value) {
+	at[0] = value & 0xff;
+	at[1] = value >> 8 & 0xff;
+}
+
+static void put32(uint8_t *at, uint32_t value) {
+	put16(at, value);
+	put16(&at[2], value >> 16);
+}
+
+static void put_header(uint8_t *ret, const struct extent *mm, uint32_t serial) {
 	memset(&ret[1], 0xff, 6);
 	const unsigned maker = ('M' - '@') << 10 | ('L' - '@') << 5 | ('N' - '@');
 	ret[8] = maker >> 8;
 	ret[9] = maker & 0xff;
-	ret[10] = 1;  // product
+	ret[10] = 1; // product
+	put32(&ret[12], serial);
 	ret[16] = 1;  // week
 	ret[17] = 35; // year less 1990
 	ret[18] = 1;  // EDID 1.4
 	ret[19] = 4;
 	ret[20] = 0xa5; // digital, 8 bits a colour, DisplayPort
-	ret[21] = (uint8_t)clamp(millimetres(timing->width) / 10, 1, 255);
-	ret[22] = (uint8_t)clamp(millimetres(timing->height) / 10, 1, 255);
+	ret[21] = (uint8_t)clamp(mm->width / 10, 1, 255);
+	ret[22] = (uint8_t)clamp(mm->height / 10, 1, 255);
 	ret[23] = 120;  // gamma 2.2
 	ret[24] = 0x06; // sRGB; the preferred timing is the monitor's own
 	memcpy(&ret[25], srgb, sizeof(srgb));
@@ -174,16 +219,12 @@ static void put_checksum(uint8_t *from, size_t size) {
 	from[size] = (uint8_t)-sum;
 }
 
-static void put16(uint8_t *at, uint32_t value) {
-	at[0] = value & 0xff;
-	at[1] = value >> 8 & 0xff;
-}
-
 /* DisplayID 1.3, 4.2: who made it. Returns what follows. */
-static uint8_t *put_product(uint8_t *at) {
+static uint8_t *put_product(uint8_t *at, uint32_t serial) {
 	at[2] = 12; // bytes
 	memcpy(&at[3], "MLN", 3);
-	at[6] = 1;   // product
+	at[6] = 1; // product
+	put32(&at[8], serial);
 	at[12] = 1;  // week
 	at[13] = 25; // year less 2000
 	return at + 15;
@@ -207,32 +248,37 @@ static void put_type_1(uint8_t *block, const struct timing *timing) {
 	put16(&at[18], timing->v_sync - 1);
 }
 
-static void put_displayid(uint8_t *block, const struct timing *timing) {
+static void put_displayid(uint8_t *block, const struct timing *timing, uint32_t serial) {
 	block[0] = 0x70;
 	block[1] = 0x13;
 	block[2] = BLOCK_SIZE - 7; // bytes of data
 	block[3] = 3;              // a display of its own
-	put_type_1(put_product(&block[5]), timing);
+	put_type_1(put_product(&block[5], serial), timing);
 	put_checksum(&block[1], BLOCK_SIZE - 3);
 	put_checksum(block, BLOCK_SIZE - 1);
 }
 
-void edid_generate(uint8_t ret[EDID_SIZE], uint32_t width, uint32_t height, uint32_t refresh) {
+void edid_generate(uint8_t ret[EDID_SIZE], const struct edid_monitor *monitor) {
 	memset(ret, 0, EDID_SIZE);
-	const struct timing preferred = compute_timing(width, height, refresh);
+	const struct timing preferred =
+		compute_timing(monitor->width, monitor->height, monitor->refresh);
+	const struct extent mm = compute_extent(&preferred, monitor->scale);
 	uint8_t *descriptor = &ret[DESCRIPTORS];
-	put_header(ret, &preferred);
+	put_header(ret, &mm, monitor->serial);
 	if (preferred.width > EDID_DETAILED_MAX || preferred.height > EDID_DETAILED_MAX) {
 		ret[126] = 1;
-		put_displayid(&ret[BLOCK_SIZE], &preferred);
+		put_displayid(&ret[BLOCK_SIZE], &preferred, monitor->serial);
 		const struct timing fallback = compute_timing(1920, 1080, 60000);
-		put_detailed(descriptor, &fallback, &preferred);
+		put_detailed(descriptor, &fallback, &mm);
 		descriptor[DESCRIPTOR_SIZE + 3] = 0x10; // limits cannot say so much: none
 	} else {
-		put_detailed(descriptor, &preferred, &preferred);
+		put_detailed(descriptor, &preferred, &mm);
 		put_limits(descriptor + DESCRIPTOR_SIZE);
 	}
-	put_text(descriptor + 2 * DESCRIPTOR_SIZE, 0xfc, "mullion");
-	put_text(descriptor + 3 * DESCRIPTOR_SIZE, 0xff, "1");
+	char name[EDID_NAME_LENGTH + 1], serial[EDID_NAME_LENGTH + 1];
+	clean_name(name, monitor->name);
+	snprintf(serial, sizeof(serial), "%u", monitor->serial);
+	put_text(descriptor + 2 * DESCRIPTOR_SIZE, 0xfc, name);
+	put_text(descriptor + 3 * DESCRIPTOR_SIZE, 0xff, serial);
 	put_checksum(ret, BLOCK_SIZE - 1);
 }

@@ -226,7 +226,14 @@ void bochs_init(struct bochs *bochs, struct device_state *state, const struct sl
 				.ops = &registers_ops,
 				.data = bochs}},
 	};
-	edid_generate(bochs->edid, mode->prefer_width, mode->prefer_height, mode->refresh);
+	const struct edid_monitor monitor = {
+		.width = mode->prefer_width,
+		.height = mode->prefer_height,
+		.refresh = mode->refresh,
+		.serial = 1,
+		.name = mode->name,
+	};
+	edid_generate(bochs->edid, &monitor);
 	dispi_sanitize(&state->dispi);
 }
 

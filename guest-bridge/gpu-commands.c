@@ -32,7 +32,15 @@ static uint32_t fill_edid(
 	}
 	const struct device_state_display *display = &gpu_state(commands)->displays[scanout];
 	_Static_assert(EDID_SIZE <= sizeof(edid->edid), "an EDID fits");
-	edid_generate(edid->edid, display->width, display->height, display->refresh);
+	const struct edid_monitor monitor = {
+		.width = display->width,
+		.height = display->height,
+		.refresh = display->refresh,
+		.scale = display->scale,
+		.serial = scanout + 1,
+		.name = commands->name,
+	};
+	edid_generate(edid->edid, &monitor);
 	edid->size = EDID_SIZE;
 	return VIRTIO_GPU_RESP_OK_EDID;
 }

@@ -19,6 +19,7 @@ struct gpu_commands {
 	struct resources *resources;      // borrowed
 	struct virtio_scanouts *scanouts; // borrowed
 	const struct dma *dma;            // borrowed
+	const char *name;                 // borrowed: the guest's
 	unsigned heads;
 	/* As bridge_set_cursor(). */
 	void (*set_cursor)(void *data, const uint32_t *pixels, uint32_t hot_x, uint32_t hot_y);

@@ -354,6 +354,7 @@ static void init_commands(struct virtio_gpu *gpu) {
 		.slice = gpu->setup.slice,
 		.resources = gpu->resources,
 		.scanouts = &gpu->scanouts,
+		.name = gpu->setup.link->name,
 		.heads = heads(gpu),
 		.set_cursor = gpu->setup.ops->set_cursor,
 		.data = gpu->setup.data,

@@ -35,8 +35,14 @@ static void check_edid(const uint8_t edid[EDID_SIZE]) {
 
 static void any_edid(struct fuzz_input *input) {
 	uint8_t edid[EDID_SIZE];
-	uint32_t width = fuzz_u32(input), height = fuzz_u32(input);
-	edid_generate(edid, width, height, fuzz_u32(input));
+	struct edid_monitor monitor = {.width = fuzz_u32(input)};
+	monitor.height = fuzz_u32(input);
+	monitor.refresh = fuzz_u32(input);
+	monitor.scale = monitor.refresh ^ monitor.width;
+	char name[8] = {0};
+	memcpy(name, &monitor, sizeof(name) - 1);
+	monitor.name = name;
+	edid_generate(edid, &monitor);
 	check_edid(edid);
 }
 

@@ -9,6 +9,12 @@
 
 static uint8_t edid[EDID_SIZE];
 
+static void generate(uint32_t width, uint32_t height, uint32_t refresh) {
+	const struct edid_monitor monitor = {
+		.width = width, .height = height, .refresh = refresh, .serial = 1};
+	edid_generate(edid, &monitor);
+}
+
 static unsigned sum(size_t from, size_t until) {
 	unsigned sum = 0;
 	for (size_t i = from; i < until; i++) {
@@ -65,7 +71,7 @@ static void the_preferred_mode_comes_first(void **state) {
 		{4095, 200, 60000},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		edid_generate(edid, cases[i].width, cases[i].height, cases[i].refresh);
+		generate(cases[i].width, cases[i].height, cases[i].refresh);
 		read_timing();
 		assert_int_equal(checksum(), 0);
 		assert_int_equal(timing.width, cases[i].width);
@@ -78,7 +84,7 @@ static void the_preferred_mode_comes_first(void **state) {
 }
 
 static void blanking_lasts_as_long_as_a_monitor_needs(void **state) {
-	edid_generate(edid, 1920, 1080, 60000);
+	generate(1920, 1080, 60000);
 	read_timing();
 	// What VESA's own spreadsheet gives for 1920x1080 with reduced blanking.
 	assert_int_equal(timing.h_blank, 160);
@@ -91,7 +97,7 @@ static uint32_t get16(size_t at) {
 }
 
 static void a_large_mode_stands_in_an_extension(void **state) {
-	edid_generate(edid, 7680, 4320, 60000);
+	generate(7680, 4320, 60000);
 	assert_int_equal(edid[126], 1);
 	assert_int_equal(checksum(), 0);
 	assert_int_equal(sum(128, 256), 0);
@@ -112,7 +118,7 @@ static void no_numbers_make_an_invalid_block(void **state) {
 	const uint32_t extremes[] = {0, 1, 4095, 4096, 8192, 16384, 65536, UINT32_MAX};
 	for (size_t i = 0; i < 512; i++) {
 		uint32_t width = extremes[i % 8], height = extremes[i / 8 % 8];
-		edid_generate(edid, width, height, extremes[i / 64]);
+		generate(width, height, extremes[i / 64]);
 		read_timing();
 		assert_int_equal(checksum(), 0);
 		assert_int_equal(sum(128, 256), 0);
@@ -126,23 +132,91 @@ static void no_numbers_make_an_invalid_block(void **state) {
 
 static void it_is_an_edid_of_version_1_4(void **state) {
 	const uint8_t magic[] = {0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0};
-	edid_generate(edid, 1280, 800, 60000);
+	generate(1280, 800, 60000);
 	assert_memory_equal(edid, magic, sizeof(magic));
 	assert_int_equal(edid[18], 1);
 	assert_int_equal(edid[19], 4);
 	assert_int_equal(edid[126], 0); // no extensions follow
 }
 
-static void the_monitor_is_called_mullion(void **state) {
-	edid_generate(edid, 1280, 800, 60000);
+/* The 13 bytes of a text descriptor. */
+static const char *text(uint8_t tag) {
 	for (size_t at = 54; at < 126; at += 18) {
-		const uint8_t header[] = {0, 0, 0, 0xfc, 0};
+		const uint8_t header[] = {0, 0, 0, tag, 0};
 		if (memcmp(&edid[at], header, sizeof(header)) == 0) {
-			assert_memory_equal(&edid[at + 5], "mullion\n     ", 13);
-			return;
+			return (const char *)&edid[at + 5];
 		}
 	}
 	fail();
+	return NULL;
+}
+
+static void the_monitor_is_called_as_its_guest(void **state) {
+	const struct {
+		const char *name, *shown;
+	} cases[] = {
+		{NULL, "mullion\n     "},
+		{"", "mullion\n     "},
+		{"   ", "mullion\n     "},
+		{"work", "work\n        "},
+		{"a b", "a b\n         "},
+		{" work ", "work\n        "},
+		{"twelve chars", "twelve chars\n"},
+		{"thirteen char", "thirteen char"},
+		{"much more than thirteen", "much more tha"},
+		{"twelve chars and more", "twelve chars\n"},
+		{"B\xc3\xbcro", "B?ro\n        "},
+		{"\xe6\x97\xa5\xe6\x9c\xac", "??\n          "},
+		{"\xf0\x9f\x90\xa7 tux", "? tux\n       "},
+		{"\xbf\xbf", "mullion\n     "},
+		{"a\nb\x7f\x1b", "a?b??\n       "},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct edid_monitor monitor = {1280, 800, 60000, .name = cases[i].name};
+		edid_generate(edid, &monitor);
+		assert_memory_equal(text(0xfc), cases[i].shown, 13);
+		assert_int_equal(checksum(), 0);
+	}
+}
+
+static void the_scale_makes_the_size_in_millimetres(void **state) {
+	const struct {
+		uint32_t width, height, scale, width_mm, height_mm;
+	} cases[] = {
+		{1920, 1080, 120, 508, 286}, // 96 pixels an inch
+		{1920, 1080, 0, 508, 286},
+		{3840, 2160, 240, 508, 286},
+		{1920, 1080, 240, 254, 143},
+		{1920, 1080, 180, 339, 191},
+		{1920, 1080, 1, 2032, 1143}, // as at the smallest scale
+		{64, 64, UINT32_MAX, 2, 2},
+		{16384, 16384, 30, 4095, 4095}, // as much as there is room for
+		{7680, 4320, 240, 1016, 572},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct edid_monitor monitor = {
+			cases[i].width, cases[i].height, 60000, cases[i].scale};
+		edid_generate(edid, &monitor);
+		assert_int_equal(edid[66] | (edid[68] & 0xf0) << 4, cases[i].width_mm);
+		assert_int_equal(edid[67] | (edid[68] & 0x0f) << 8, cases[i].height_mm);
+		uint32_t cm = cases[i].width_mm / 10;
+		assert_int_equal(edid[21], cm < 1 ? 1 : cm > 255 ? 255 : cm);
+		assert_int_equal(checksum(), 0);
+	}
+}
+
+static void monitors_of_one_guest_differ(void **state) {
+	const uint32_t serials[] = {1, 2, 16, UINT32_MAX};
+	const char *const shown[] = {
+		"1\n           ", "2\n           ", "16\n          ", "4294967295\n  "};
+	for (size_t i = 0; i < 4; i++) {
+		const struct edid_monitor monitor = {8192, 4320, 60000, .serial = serials[i]};
+		edid_generate(edid, &monitor);
+		assert_memory_equal(text(0xff), shown[i], 13);
+		assert_memory_equal(&edid[12], &serials[i], 4);
+		assert_memory_equal(&edid[128 + 5 + 8], &serials[i], 4); // DisplayID's
+		assert_int_equal(sum(128, 256), 0);
+	}
 }
 
 int main(void) {
@@ -152,7 +226,9 @@ int main(void) {
 		cmocka_unit_test(a_large_mode_stands_in_an_extension),
 		cmocka_unit_test(no_numbers_make_an_invalid_block),
 		cmocka_unit_test(it_is_an_edid_of_version_1_4),
-		cmocka_unit_test(the_monitor_is_called_mullion),
+		cmocka_unit_test(the_monitor_is_called_as_its_guest),
+		cmocka_unit_test(the_scale_makes_the_size_in_millimetres),
+		cmocka_unit_test(monitors_of_one_guest_differ),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
