@@ -44,7 +44,6 @@ static void *reach(
 /* What the state says may have come from a driver, or from an earlier process gone bad. */
 static bool usable(struct virtqueue *queue) {
 	const struct device_state_queue *state = queue->state;
-	queue->waits = false;
 	if (queue->broken || state->enabled == 0) {
 		return false;
 	}
@@ -274,6 +273,7 @@ static bool read_chain(struct virtqueue *queue, struct virtqueue_chain *ret) {
 
 bool virtqueue_pop(struct virtqueue *queue, struct virtqueue_chain *ret) {
 	uint16_t waiting;
+	queue->waits = false;
 	if (!usable(queue) || !read_index(queue, &waiting) ||
 		(waiting == 0 && (!ask(queue, &waiting) || waiting == 0))) {
 		return false;
@@ -321,6 +321,7 @@ size_t virtqueue_write(
 
 bool virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written) {
 	uint32_t *used[2];
+	queue->waits = false;
 	if (!usable(queue) || !reach_used(queue, used)) {
 		return false;
 	}

@@ -32,7 +32,7 @@ struct virtqueue {
 	const struct dma *dma;            // borrowed
 	bool indirect, event_idx;         // features that were negotiated
 	bool quiet;                       // the driver was asked for no notifications
-	bool waits;                       // for memory, since the last call
+	bool waits;                       // for memory, since the last pop or push
 	bool broken;
 	const char *why; // it is, for the log
 };
