@@ -1,6 +1,10 @@
 #include "bindings.h"
 
+#include <ctype.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <xkbcommon/xkbcommon.h>
 
 #define MODIFIERS (CONFIG_MOD_SHIFT | CONFIG_MOD_CTRL | CONFIG_MOD_ALT | CONFIG_MOD_SUPER)
 
@@ -19,6 +23,7 @@ struct action bindings_find(const struct config_host *host, uint32_t modifiers, 
 		{&host->key_close, ACTION_CLOSE},
 		{&host->key_terminal, ACTION_TERMINAL},
 		{&host->key_leave, ACTION_LEAVE},
+		{&host->key_grab, ACTION_GRAB},
 	};
 	for (size_t i = 0; i < sizeof(single) / sizeof(single[0]); i++) {
 		if (matches(single[i].binding, modifiers, keysym)) {
@@ -36,4 +41,20 @@ struct action bindings_find(const struct config_host *host, uint32_t modifiers, 
 		}
 	}
 	return (struct action){.type = ACTION_NONE};
+}
+
+void bindings_describe(const struct config_binding *binding, char ret_text[BINDING_TEXT_MAX]) {
+	char name[64];
+	if (binding->keysym == 0 || xkb_keysym_get_name(binding->keysym, name, sizeof(name)) < 0) {
+		snprintf(ret_text, BINDING_TEXT_MAX, "no key");
+		return;
+	}
+	if (strlen(name) == 1) {
+		name[0] = (char)toupper((unsigned char)name[0]);
+	}
+	snprintf(ret_text, BINDING_TEXT_MAX, "%s%s%s%s%s",
+		(binding->modifiers & CONFIG_MOD_SUPER) != 0 ? "Super+" : "",
+		(binding->modifiers & CONFIG_MOD_SHIFT) != 0 ? "Shift+" : "",
+		(binding->modifiers & CONFIG_MOD_CTRL) != 0 ? "Ctrl+" : "",
+		(binding->modifiers & CONFIG_MOD_ALT) != 0 ? "Alt+" : "", name);
 }

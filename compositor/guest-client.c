@@ -200,6 +200,8 @@ bool guest_client_global_filter(
 		"wl_shm",
 		"wl_seat",
 		"wp_presentation",
+		"wp_cursor_shape_manager_v1",
+		"zwp_relative_pointer_manager_v1",
 	};
 	struct server *server = data;
 	bool of_guests = guest_desktop_is_global(server->guest_desktop, global);

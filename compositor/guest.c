@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bindings.h"
 #include "clock.h"
 #include "guest-client.h"
 #include "guest-window.h"
@@ -269,9 +270,21 @@ static void describe_title(const struct guest_head *head, const char *note) {
 	free(numbered);
 }
 
+/* Beside the title, what the user has to know in order to get out. */
+static void describe_lock(const struct guest_head *head) {
+	char key[BINDING_TEXT_MAX], note[BINDING_TEXT_MAX + 32];
+	bindings_describe(&head->guest->server->config.host.key_grab, key);
+	snprintf(note, sizeof(note), "pointer locked, %s frees it", key);
+	describe_title(head, note);
+}
+
 static void describe_head(const struct guest_head *head, const char *note, const char *message) {
 	const struct guest *guest = head->guest;
-	describe_title(head, note);
+	if (head->pointer_locked) {
+		describe_lock(head);
+	} else {
+		describe_title(head, note);
+	}
 	if (guest->state != GUEST_RUNNING || guest->reason != NULL) {
 		guest_window_drop_stale(head->window);
 	}

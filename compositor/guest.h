@@ -44,6 +44,7 @@ struct guest_head {
 	uint64_t frames;               // that were shown
 	struct wlr_box place;          // of its last window
 	bool moved, sized;             // what of that the user chose
+	bool pointer_locked;           // to its window
 };
 
 /* A guest that mulliond has told of. */

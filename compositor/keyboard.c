@@ -92,6 +92,9 @@ static void act(struct server *server, struct action action) {
 	case ACTION_LEAVE:
 		server_leave(server);
 		break;
+	case ACTION_GRAB:
+		seat_toggle_lock(server->seat);
+		break;
 	case ACTION_GUEST: {
 		struct window *window = guest_window_by_number(server, action.number);
 		if (window != NULL) {

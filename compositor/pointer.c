@@ -5,12 +5,14 @@
 #include <wlr/types/wlr_compositor.h>
 #include <wlr/types/wlr_cursor_shape_v1.h>
 #include <wlr/types/wlr_pointer.h>
+#include <wlr/types/wlr_relative_pointer_v1.h>
 #include <wlr/types/wlr_seat.h>
 #include <wlr/util/edges.h>
 
 #include "guest-client.h"
 #include "guest-cursor.h"
 #include "guest.h"
+#include "pointer-lock.h"
 #include "pointer-target.h"
 #include "seat.h"
 #include "server.h"
@@ -113,6 +115,9 @@ static void look_while_held(struct pointer *pointer) {
 
 static void pass_motion(struct pointer *pointer, uint32_t time_msec) {
 	struct wlr_seat *seat = pointer->seat->wlr;
+	if (pointer->locked != NULL) {
+		return;
+	}
 	if (held_by_surface(pointer)) {
 		send_motion_to_holder(pointer, time_msec);
 		look_while_held(pointer);
@@ -169,6 +174,12 @@ void pointer_refresh(struct pointer *pointer) {
 static void handle_motion(struct wl_listener *listener, void *data) {
 	struct pointer *pointer = wl_container_of(listener, pointer, motion);
 	struct wlr_pointer_motion_event *event = data;
+	if (pointer->locked != NULL) {
+		pointer_lock_motion(pointer, event->time_msec, event->delta_x, event->delta_y,
+			event->unaccel_dx, event->unaccel_dy);
+		return;
+	}
+	pointer_tell_relative(pointer, event);
 	wlr_cursor_move(pointer->cursor, &event->pointer->base, event->delta_x, event->delta_y);
 	moved(pointer, event->time_msec);
 }
@@ -176,6 +187,11 @@ static void handle_motion(struct wl_listener *listener, void *data) {
 static void handle_motion_absolute(struct wl_listener *listener, void *data) {
 	struct pointer *pointer = wl_container_of(listener, pointer, motion_absolute);
 	struct wlr_pointer_motion_absolute_event *event = data;
+	if (pointer->locked != NULL) {
+		pointer_lock_motion_absolute(
+			pointer, event->time_msec, &event->pointer->base, event->x, event->y);
+		return;
+	}
 	wlr_cursor_warp_absolute(pointer->cursor, &event->pointer->base, event->x, event->y);
 	moved(pointer, event->time_msec);
 }
@@ -306,7 +322,11 @@ static void press(struct pointer *pointer, const struct wlr_pointer_button_event
 		pointer->swallowed |= button_bit(event->button);
 		return;
 	}
-	if (held_by_surface(pointer)) {
+	if (pointer->locked != NULL) {
+		seat_send_keys(
+			seat, event->time_msec, keys, key_filter_pointer(&seat->keys, false, keys));
+	}
+	if (held_by_surface(pointer) || pointer->locked != NULL) {
 		wlr_seat_pointer_notify_button(
 			seat->wlr, event->time_msec, event->button, event->state);
 		return;
@@ -403,8 +423,15 @@ static void handle_request_set_cursor(struct wl_listener *listener, void *data) 
 static void handle_request_set_shape(struct wl_listener *listener, void *data) {
 	struct pointer *pointer = wl_container_of(listener, pointer, request_set_shape);
 	struct wlr_cursor_shape_manager_v1_request_set_shape_event *event = data;
-	if (may_set(pointer, event->seat_client) &&
-		guest_from_client(event->seat_client->client) == NULL) {
+	struct guest *guest = guest_from_client(event->seat_client->client);
+	if (!may_set(pointer, event->seat_client)) {
+		return;
+	}
+	if (guest != NULL) {
+		// Whatever shape it asks for: a guest draws its own, or has ours.
+		guest_cursor_reset(&guest->cursor);
+		pointer_refresh(pointer);
+	} else {
 		show(pointer, wlr_cursor_shape_v1_name(event->shape));
 	}
 }
@@ -415,7 +442,8 @@ bool pointer_init(struct pointer *pointer, struct seat *seat) {
 	pointer->cursor = wlr_cursor_create();
 	struct wlr_cursor_shape_manager_v1 *shapes =
 		wlr_cursor_shape_manager_v1_create(seat->server->display, 1);
-	if (pointer->cursor == NULL || shapes == NULL ||
+	pointer->relative = wlr_relative_pointer_manager_v1_create(seat->server->display);
+	if (pointer->cursor == NULL || shapes == NULL || pointer->relative == NULL ||
 		!pointer_look_init(&pointer->look, seat->server, pointer->cursor)) {
 		if (pointer->cursor != NULL) {
 			wlr_cursor_destroy(pointer->cursor);
@@ -462,7 +490,7 @@ void pointer_finish(struct pointer *pointer) {
 }
 
 void pointer_guest_cursor_changed(struct pointer *pointer, struct guest *guest) {
-	if (pointer->mode != POINTER_PASS) {
+	if (pointer->mode != POINTER_PASS || pointer->locked != NULL) {
 		return;
 	}
 	struct pointer_target target =
@@ -474,6 +502,9 @@ void pointer_guest_cursor_changed(struct pointer *pointer, struct guest *guest) 
 
 void pointer_window_gone(struct pointer *pointer, struct window *window) {
 	pointer_look_window_gone(&pointer->look, window);
+	if (pointer->locked == window) {
+		pointer_unlock(pointer);
+	}
 	if (pointer->window == window) {
 		pointer->mode = POINTER_PASS;
 		pointer->window = NULL;

@@ -39,6 +39,11 @@ struct pointer {
 	struct window *title_window; // of the last click on a title
 	uint32_t title_time;         // ms
 
+	struct wlr_relative_pointer_manager_v1 *relative;
+	struct window *locked;         // to whose guest it is, or NULL
+	bool absolute_known;           // while it is: where a device was last
+	double absolute_x, absolute_y; // layout
+
 	struct wl_listener motion, motion_absolute, button, axis, frame;
 	struct wl_listener request_set_cursor, request_set_shape;
 };

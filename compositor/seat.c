@@ -12,7 +12,9 @@
 #include "keyboard.h"
 #include "log.h"
 #include "output.h"
+#include "pointer-lock.h"
 #include "server.h"
+#include "window.h"
 
 static void handle_new_input(struct wl_listener *listener, void *data) {
 	struct seat *seat = wl_container_of(listener, seat, new_input);
@@ -153,7 +155,26 @@ void seat_destroy(struct seat *seat) {
 	free(seat);
 }
 
+void seat_toggle_lock(struct seat *seat) {
+	struct window *focused = seat->server->focused;
+	if (seat->pointer.locked != NULL) {
+		pointer_unlock(&seat->pointer);
+	} else if (focused != NULL) {
+		pointer_lock(&seat->pointer, focused);
+	}
+}
+
+void seat_unlock(struct seat *seat, const struct window *window) {
+	if (seat != NULL && seat->pointer.locked == window) {
+		pointer_unlock(&seat->pointer);
+	}
+}
+
 void seat_focus(struct seat *seat, struct wlr_surface *surface) {
+	struct window *locked = seat->pointer.locked;
+	if (locked != NULL && (surface == NULL || locked->impl->surface(locked) != surface)) {
+		pointer_unlock(&seat->pointer);
+	}
 	if (seat->wlr->keyboard_state.focused_surface == surface) {
 		return;
 	}

@@ -45,6 +45,12 @@ uint32_t seat_modifiers(struct seat *seat);
 /* The window is about to go: nothing may point to it. */
 void seat_window_gone(struct seat *seat, struct window *window);
 
+/* Locks the pointer to the focused guest, or frees it. */
+void seat_toggle_lock(struct seat *seat);
+
+/* Frees it where it is locked to this window. */
+void seat_unlock(struct seat *seat, const struct window *window);
+
 /* What is below the pointer may have changed. */
 void seat_refresh_pointer(struct seat *seat);
 

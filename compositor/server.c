@@ -126,8 +126,7 @@ static bool init_scene(struct server *server) {
 			return false;
 		}
 	}
-	server->farewell = wlr_scene_buffer_create(server->layers[LAYER_OVERLAY], NULL);
-	return server->scene_layout != NULL && server->farewell != NULL;
+	return server->scene_layout != NULL && notice_init(&server->notice, server);
 }
 
 /* The protocols that wlroots serves by itself. */
@@ -253,6 +252,7 @@ void server_finish(struct server *server) {
 	server->seat = NULL;
 	server->guest_desktop = NULL;
 	finish_backend(server);
+	notice_finish(&server->notice);
 	if (server->changed_idle != NULL) {
 		wl_event_source_remove(server->changed_idle);
 	}
@@ -304,41 +304,6 @@ void server_changed(struct server *server) {
 	}
 }
 
-/* Tells what is waited for. */
-static void show_farewell(struct server *server) {
-	struct output *output = output_focused(server);
-	struct wlr_box box;
-	cairo_t *cairo;
-	if (output == NULL || !output_box(output, &box)) {
-		return;
-	}
-	const struct paint_text text = {
-		.font = server->config.host.font,
-		.string = "Stopping the guests. Leaving again ends them at once.",
-		.centred = true,
-	};
-	int title = server->frame_style.title, width, height;
-	cairo_surface_t *probe = cairo_image_surface_create(CAIRO_FORMAT_A8, 1, 1);
-	cairo = cairo_create(probe);
-	paint_text_size(cairo, &text, &width, &height);
-	cairo_destroy(cairo);
-	cairo_surface_destroy(probe);
-	struct wlr_buffer *buffer =
-		paint_buffer_create(width + 2 * title, height + 2 * title, &cairo);
-	if (buffer == NULL) {
-		return;
-	}
-	cairo_set_source_rgba(cairo, 0.05, 0.05, 0.06, 0.9);
-	cairo_paint(cairo);
-	cairo_set_source_rgb(cairo, 0.9, 0.9, 0.9);
-	paint_text_show(cairo, &text, title, title);
-	cairo_destroy(cairo);
-	wlr_scene_buffer_set_buffer(server->farewell, buffer);
-	wlr_scene_node_set_position(&server->farewell->node,
-		box.x + (box.width - buffer->width) / 2, box.y + (box.height - buffer->height) / 2);
-	wlr_buffer_drop(buffer);
-}
-
 static void handle_shut_down(void *data) {
 	struct server *server = data;
 	session_keep_forget(server->keep);
@@ -352,7 +317,8 @@ void server_leave(struct server *server) {
 	}
 	if (!server->leaving) {
 		server->leaving = true;
-		show_farewell(server);
+		notice_show(&server->notice, output_focused(server),
+			"Stopping the guests. Leaving again ends them at once.", 0);
 	}
 	host_link_shutdown(server->host, handle_shut_down, server);
 }

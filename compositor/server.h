@@ -8,6 +8,7 @@
 #include "config.h"
 #include "frame.h"
 #include "loop.h"
+#include "notice.h"
 #include "process.h"
 
 struct desktop_varlink;
@@ -24,7 +25,7 @@ enum layer {
 	LAYER_BACKGROUND,
 	LAYER_WINDOWS,
 	LAYER_FULLSCREEN,
-	LAYER_OVERLAY, // drag icons, the farewell
+	LAYER_OVERLAY, // drag icons, notices
 	LAYER_COUNT,
 };
 
@@ -45,7 +46,7 @@ struct server {
 	struct wlr_scene *scene;
 	struct wlr_scene_output_layout *scene_layout;
 	struct wlr_scene_tree *layers[LAYER_COUNT];
-	struct wlr_scene_buffer *farewell; // "stopping", while leaving
+	struct notice notice;
 
 	struct wl_list outputs; // struct output.link, the first is the oldest
 	struct wl_list windows; // struct window.link, mapped ones, the front one first

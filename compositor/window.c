@@ -335,6 +335,7 @@ void window_content_resized(struct window *window, int width, int height) {
 
 static void leave_fullscreen(struct window *window) {
 	window->fullscreen = NULL;
+	seat_unlock(window->server->seat, window);
 	if (window->blackout != NULL) {
 		wlr_scene_node_destroy(&window->blackout->node);
 		window->blackout = NULL;

@@ -95,6 +95,7 @@ struct config_host {
 
 	// [keys]
 	struct config_binding key_fullscreen, key_next, key_leave, key_terminal, key_close;
+	struct config_binding key_grab;
 	struct config_binding key_guest[CONFIG_GUEST_KEYS]; // guest-1 to guest-9
 	struct config_binding key_vt[CONFIG_VT_COUNT];      // vt-1 to vt-12
 	uint32_t drag_modifier; // enum config_modifier, for dragging and resizing by button

@@ -10,6 +10,7 @@
  *	press CODE, release CODE
  *	type TEXT                    ASCII, as on a US keyboard; \n is Return
  *	move X Y                     pixels of the first output
+ *	by X Y                       as a mouse, from where it is
  *	button CODE 1|0              e.g. 272, the left one
  *	click X Y [MODIFIER...]
  *	drag X Y X Y STEPS [MODIFIER...]  with the left button
@@ -321,6 +322,12 @@ static void do_command(struct input *input, int argc, char **argv) {
 	} else if (strcmp(command, "move") == 0) {
 		numbers(argc, argv, n, 2);
 		send_move(input, n[0], n[1]);
+	} else if (strcmp(command, "by") == 0) {
+		numbers(argc, argv, n, 2);
+		zwlr_virtual_pointer_v1_motion(
+			input->pointer, now_ms(), wl_fixed_from_int(n[0]), wl_fixed_from_int(n[1]));
+		zwlr_virtual_pointer_v1_frame(input->pointer);
+		settle(input);
 	} else if (strcmp(command, "button") == 0) {
 		numbers(argc, argv, n, 2);
 		send_button(input, n[0], n[1] != 0);

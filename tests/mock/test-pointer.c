@@ -217,6 +217,21 @@ static void pointer_in_full_screen_is_the_guests(void **state) {
 	assert_no_red(&scene);
 }
 
+static void guest_may_take_its_pointer_back(void **state) {
+	struct scene scene = begin(state);
+	struct peer *peer = &scene.desk->peer;
+	set_cursor(&scene, 0, 0);
+	draw_cursor(&scene, SIZE, SIZE);
+	struct wp_cursor_shape_device_v1 *device =
+		wp_cursor_shape_manager_v1_get_pointer(peer->shapes, peer->pointer.wl);
+	wp_cursor_shape_device_v1_set_shape(
+		device, peer->pointer.serial, WP_CURSOR_SHAPE_DEVICE_V1_SHAPE_DEFAULT);
+	desk_sync(scene.desk);
+	assert_no_red(&scene);
+	assert_in_range(foreign_pixels(&scene), 20, 2000);
+	wp_cursor_shape_device_v1_destroy(device);
+}
+
 static void pointer_is_forgotten_with_its_device(void **state) {
 	struct scene scene = begin(state);
 	set_cursor(&scene, 0, 0);
@@ -373,6 +388,7 @@ int main(void) {
 		desk_test(pointer_is_scaled_as_the_picture_is),
 		desk_test(guest_may_hide_the_pointer),
 		desk_test(pointer_in_full_screen_is_the_guests),
+		desk_test(guest_may_take_its_pointer_back),
 		desk_test(pointer_is_forgotten_with_its_device),
 		desk_test(pointer_that_is_too_large_is_ignored),
 		desk_test(hot_spot_is_kept_inside_the_pointer),

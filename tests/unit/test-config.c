@@ -237,6 +237,8 @@ static const struct value_case host_values[] = {
 	{"keys", "terminal", "T", "!is no key combination"},
 	{"keys", "close", "Super+W", "64+w"},
 	{"keys", "close", "W", "!is no key combination"},
+	{"keys", "grab", "Super+Escape", "64+Escape"},
+	{"keys", "grab", "Escape+Super", "!is no key combination"},
 	{"keys", "guest-1", "Super+F1", "64+F1"},
 	{"keys", "guest-9", "none", "0+NoSymbol"},
 	{"keys", "guest-9", "9", "!is no key combination"},

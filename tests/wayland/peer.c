@@ -22,6 +22,12 @@ static void handle_global(void *data, struct wl_registry *registry, uint32_t nam
 		peer->shm = wl_registry_bind(registry, name, &wl_shm_interface, 1);
 	} else if (strcmp(interface, wl_seat_interface.name) == 0) {
 		peer->seat = wl_registry_bind(registry, name, &wl_seat_interface, 5);
+	} else if (strcmp(interface, zwp_relative_pointer_manager_v1_interface.name) == 0) {
+		peer->relatives = wl_registry_bind(
+			registry, name, &zwp_relative_pointer_manager_v1_interface, 1);
+	} else if (strcmp(interface, wp_cursor_shape_manager_v1_interface.name) == 0) {
+		peer->shapes =
+			wl_registry_bind(registry, name, &wp_cursor_shape_manager_v1_interface, 1);
 	} else if (strcmp(interface, mullion_guest_v1_interface.name) == 0) {
 		peer->guest = wl_registry_bind(registry, name, &mullion_guest_v1_interface, 1);
 	}
@@ -143,14 +149,40 @@ static const struct wl_pointer_listener pointer_listener = {
 	.axis_discrete = handle_axis_discrete,
 };
 
+static void handle_relative_motion(void *data, struct zwp_relative_pointer_v1 *relative,
+	uint32_t time_high, uint32_t time_low, wl_fixed_t dx, wl_fixed_t dy, wl_fixed_t plain_dx,
+	wl_fixed_t plain_dy) {
+	struct peer_pointer *pointer = data;
+	pointer->dx += wl_fixed_to_double(plain_dx);
+	pointer->dy += wl_fixed_to_double(plain_dy);
+	pointer->relative_motions++;
+}
+
+static const struct zwp_relative_pointer_v1_listener relative_listener = {
+	.relative_motion = handle_relative_motion,
+};
+
 void peer_take_pointer(struct peer *peer) {
 	peer->pointer.wl = wl_seat_get_pointer(peer->seat);
 	wl_pointer_add_listener(peer->pointer.wl, &pointer_listener, &peer->pointer);
+	peer->pointer.relative = zwp_relative_pointer_manager_v1_get_relative_pointer(
+		peer->relatives, peer->pointer.wl);
+	zwp_relative_pointer_v1_add_listener(
+		peer->pointer.relative, &relative_listener, &peer->pointer);
 }
 
 void peer_finish(struct peer *peer) {
 	if (peer->display == NULL) {
 		return;
+	}
+	if (peer->pointer.relative != NULL) {
+		zwp_relative_pointer_v1_destroy(peer->pointer.relative);
+	}
+	if (peer->relatives != NULL) {
+		zwp_relative_pointer_manager_v1_destroy(peer->relatives);
+	}
+	if (peer->shapes != NULL) {
+		wp_cursor_shape_manager_v1_destroy(peer->shapes);
 	}
 	if (peer->pointer.wl != NULL) {
 		wl_pointer_release(peer->pointer.wl);

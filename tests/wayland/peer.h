@@ -6,7 +6,9 @@
 #include <stdint.h>
 #include <wayland-client.h>
 
+#include "cursor-shape-client-protocol.h"
 #include "mullion-guest-v1-client-protocol.h"
+#include "relative-pointer-client-protocol.h"
 
 /*
  * A Wayland client that stands where a guest's device stands, for doing what a device
@@ -30,6 +32,9 @@ struct peer_pointer {
 	struct wl_surface *inside;
 	double x, y;
 	unsigned enters, motions, buttons;
+	struct zwp_relative_pointer_v1 *relative;
+	double dx, dy; // relative motion, summed up, without acceleration
+	unsigned relative_motions;
 };
 
 struct peer {
@@ -46,6 +51,8 @@ struct peer {
 	unsigned frames;                         // frame callbacks that came
 	struct peer_head heads[PEER_HEADS];
 	struct wl_seat *seat;
+	struct zwp_relative_pointer_manager_v1 *relatives;
+	struct wp_cursor_shape_manager_v1 *shapes;
 	struct peer_pointer pointer;
 };
 
@@ -55,7 +62,7 @@ bool peer_connect(struct peer *peer, int fd);
 /* Makes the surface a desktop. */
 void peer_make_desktop(struct peer *peer);
 
-/* Takes the seat's pointer. */
+/* Takes the seat's pointer, and hears of relative motion. */
 void peer_take_pointer(struct peer *peer);
 
 /* Makes a surface the desktop of a head, which peer.heads has then. */
