@@ -17,9 +17,9 @@
  * compositor sends comes out of `input`.
  *
  * What the guest draws without a word it looks for: at most once a frame it compares the
- * frame buffer in tiles with a shadow, and commits only what changed; it backs off when
- * nothing changes. Of a scanout whose changes are told (struct scanout, flushed) it keeps no
- * shadow: bridge_flushed() says what to commit, at most once a frame.
+ * frame buffer in tiles with what it was, and commits only what changed; it backs off when
+ * nothing changes. A scanout whose changes are told (struct scanout, flushed) it never looks
+ * at: bridge_flushed() says what to commit, at most once a frame.
  */
 
 #define BRIDGE_CURSOR_SIZE 64 // pixels in a direction

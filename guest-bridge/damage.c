@@ -2,36 +2,24 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-
-#include "checked.h"
-
-#define HUGE_PAGE (UINT64_C(2) << 20)
 
 #define TILES_MAX (DAMAGE_SIZE_MAX / DAMAGE_TILE_WIDTH)
+#define PIXEL_MAX 4
 
-/* The tiles of one row of tiles. */
-struct band {
-	uint32_t tiles;
-	uint32_t dirty; // how many of them differ
-	bool differs[TILES_MAX];
-};
+_Static_assert(DAMAGE_TILE_HEIGHT == TILE_SUM_ROWS, "a tile's rows have a key each");
+_Static_assert(DAMAGE_TILE_WIDTH *PIXEL_MAX == TILE_SUM_ROW_SIZE, "and so have its columns");
 
 static uint32_t min_u32(uint32_t a, uint32_t b) {
 	return a < b ? a : b;
 }
 
-/* A shadow is read once a frame, with cold caches: large pages save an eighth of the time. */
-static uint8_t *allocate_shadow(uint64_t size) {
-	uint64_t rounded;
-	if (size < HUGE_PAGE || !checked_align(size, HUGE_PAGE, &rounded)) {
-		return calloc(1, size);
-	}
-	uint8_t *shadow = aligned_alloc(HUGE_PAGE, rounded);
-	if (shadow != NULL) {
-		madvise(shadow, rounded, MADV_HUGEPAGE);
-	}
-	return shadow;
+/* How many tiles cover that many pixels. */
+static uint32_t tiles_of(uint32_t pixels, uint32_t tile) {
+	return (pixels + tile - 1) / tile;
+}
+
+static uint32_t tiles_in_row(const struct damage *damage) {
+	return tiles_of(damage->width, DAMAGE_TILE_WIDTH);
 }
 
 bool damage_init(struct damage *damage, uint32_t width, uint32_t height, uint32_t pixel) {
@@ -39,17 +27,21 @@ bool damage_init(struct damage *damage, uint32_t width, uint32_t height, uint32_
 	if (width > DAMAGE_SIZE_MAX || height > DAMAGE_SIZE_MAX) {
 		return false;
 	}
-	uint8_t *shadow = allocate_shadow((uint64_t)width * height * pixel);
-	if (shadow == NULL) {
+	*damage = (struct damage){.width = width, .height = height, .pixel = pixel};
+	damage->key = calloc(1, sizeof(*damage->key));
+	damage->sums = calloc((size_t)tiles_in_row(damage) * tiles_of(height, DAMAGE_TILE_HEIGHT),
+		sizeof(*damage->sums));
+	if (damage->key == NULL || damage->sums == NULL) {
+		damage_finish(damage);
 		return false;
 	}
-	*damage =
-		(struct damage){.width = width, .height = height, .pixel = pixel, .shadow = shadow};
+	tile_key_init(damage->key);
 	return true;
 }
 
 void damage_finish(struct damage *damage) {
-	free(damage->shadow);
+	free(damage->key);
+	free(damage->sums);
 	*damage = (struct damage){0};
 }
 
@@ -57,90 +49,90 @@ void damage_invalidate(struct damage *damage) {
 	damage->valid = false;
 }
 
-static void copy_all(struct damage *damage, const uint8_t *pixels, uint32_t stride) {
-	size_t row = (size_t)damage->width * damage->pixel;
-	for (uint32_t y = 0; y < damage->height; y++) {
-		memcpy(damage->shadow + y * row, pixels + (size_t)y * stride, row);
-	}
+static struct tile_sum *sum_at(const struct damage *damage, uint32_t x, uint32_t y) {
+	return damage->sums + (size_t)(y / DAMAGE_TILE_HEIGHT) * tiles_in_row(damage) +
+		x / DAMAGE_TILE_WIDTH;
 }
 
-/* Brings one row of the shadow up to date. Where a tile is known to differ, its other rows
- * are copied without a look: reading twice costs more than the copy. */
-static void update_row(
-	struct band *band, uint8_t *shadow, const uint8_t *pixels, size_t row, size_t tile_bytes) {
-	for (uint32_t i = 0; i < band->tiles;) {
-		size_t start = i * tile_bytes;
-		if (band->differs[i]) {
-			while (i < band->tiles && band->differs[i]) {
-				i++;
-			}
-			size_t end = i * tile_bytes < row ? i * tile_bytes : row;
-			memcpy(shadow + start, pixels + start, end - start);
-			continue;
-		}
-		i++;
-		size_t end = i * tile_bytes < row ? i * tile_bytes : row;
-		if (memcmp(shadow + start, pixels + start, end - start) != 0) {
-			memcpy(shadow + start, pixels + start, end - start);
-			band->differs[i - 1] = true;
-			band->dirty++;
-		}
-	}
+/* Takes the sum of a tile. Returns whether it was another one before. */
+static bool take_sum(struct tile_sum *sum, const struct tile_adder *adder) {
+	struct tile_sum now = tile_adder_sum(adder);
+	bool differs = now.values[0] != sum->values[0] || now.values[1] != sum->values[1];
+	*sum = now;
+	return differs;
 }
 
-static void report_band(const struct band *band, const struct damage *damage, uint32_t y,
+static void report(const struct damage *damage, uint32_t first, uint32_t end, uint32_t y,
 	struct damage_boxes *boxes) {
-	for (uint32_t i = 0; i < band->tiles; i++) {
-		if (!band->differs[i]) {
-			continue;
-		}
-		uint32_t first = i;
-		while (i < band->tiles && band->differs[i]) {
-			i++;
-		}
-		uint32_t x = first * DAMAGE_TILE_WIDTH;
-		damage_boxes_add(boxes,
-			(struct damage_box){
-				.x = x,
-				.y = y,
-				.width = min_u32(i * DAMAGE_TILE_WIDTH, damage->width) - x,
-				.height = min_u32(DAMAGE_TILE_HEIGHT, damage->height - y),
-			});
-	}
+	uint32_t x = first * DAMAGE_TILE_WIDTH;
+	damage_boxes_add(boxes,
+		(struct damage_box){
+			.x = x,
+			.y = y,
+			.width = min_u32(end * DAMAGE_TILE_WIDTH, damage->width) - x,
+			.height = min_u32(DAMAGE_TILE_HEIGHT, damage->height - y),
+		});
 }
 
+/* One row of tiles. Whole rows of pixels, one after the other: so memory is read fastest. */
 static void compare_band(struct damage *damage, const uint8_t *pixels, uint32_t stride, uint32_t y,
 	struct damage_boxes *boxes) {
-	struct band band = {
-		.tiles = (damage->width + DAMAGE_TILE_WIDTH - 1) / DAMAGE_TILE_WIDTH,
-	};
-	size_t row = (size_t)damage->width * damage->pixel;
-	uint32_t end = min_u32(y + DAMAGE_TILE_HEIGHT, damage->height);
-	for (uint32_t line = y; line < end; line++) {
-		uint8_t *shadow = damage->shadow + line * row;
-		const uint8_t *source = pixels + (size_t)line * stride;
-		// One long comparison runs at the speed of memory; most rows have not changed.
-		if (band.dirty == band.tiles || memcmp(shadow, source, row) != 0) {
-			update_row(&band, shadow, source, row,
-				(size_t)DAMAGE_TILE_WIDTH * damage->pixel);
-		}
+	struct tile_adder adders[TILES_MAX];
+	uint32_t tiles = tiles_in_row(damage);
+	uint32_t lines = min_u32(DAMAGE_TILE_HEIGHT, damage->height - y);
+	memset(adders, 0, tiles * sizeof(*adders));
+	for (uint32_t line = 0; line < lines; line++) {
+		tile_adders_add(adders, damage->key, line, pixels + (size_t)(y + line) * stride,
+			(size_t)damage->width * damage->pixel,
+			(size_t)DAMAGE_TILE_WIDTH * damage->pixel);
 	}
-	if (band.dirty > 0) {
-		report_band(&band, damage, y, boxes);
+	struct tile_sum *sums = sum_at(damage, 0, y);
+	uint32_t first = 0; // of the tiles that differ, side by side up to this one
+	for (uint32_t i = 0; i < tiles; i++) {
+		if (take_sum(&sums[i], &adders[i]) || !damage->valid) {
+			continue;
+		}
+		if (first < i) {
+			report(damage, first, i, y, boxes);
+		}
+		first = i + 1;
+	}
+	if (first < tiles) {
+		report(damage, first, tiles, y, boxes);
 	}
 }
 
 void damage_compare(
 	struct damage *damage, const uint8_t *pixels, uint32_t stride, struct damage_boxes *ret) {
 	*ret = (struct damage_boxes){0};
-	if (!damage->valid) {
-		copy_all(damage, pixels, stride);
-		damage->valid = true;
-		damage_boxes_add(
-			ret, (struct damage_box){.width = damage->width, .height = damage->height});
-		return;
-	}
 	for (uint32_t y = 0; y < damage->height; y += DAMAGE_TILE_HEIGHT) {
 		compare_band(damage, pixels, stride, y, ret);
+	}
+	damage->valid = true;
+}
+
+static void copy_tile(struct damage *damage, const uint8_t *pixels, uint32_t stride, uint32_t x,
+	uint32_t y, uint8_t *copy) {
+	struct tile_adder adder = {0};
+	size_t row = (size_t)damage->width * damage->pixel, at = (size_t)x * damage->pixel;
+	size_t size = (size_t)min_u32(DAMAGE_TILE_WIDTH, damage->width - x) * damage->pixel;
+	uint32_t lines = min_u32(DAMAGE_TILE_HEIGHT, damage->height - y);
+	for (uint32_t line = 0; line < lines; line++) {
+		uint8_t *target = copy + (y + line) * row + at;
+		memcpy(target, pixels + (size_t)(y + line) * stride + at, size);
+		tile_adders_add(&adder, damage->key, line, target, size, size);
+	}
+	take_sum(sum_at(damage, x, y), &adder);
+}
+
+void damage_copy(struct damage *damage, const uint8_t *pixels, uint32_t stride,
+	const struct damage_boxes *boxes, uint8_t *copy) {
+	for (size_t i = 0; i < boxes->len; i++) {
+		const struct damage_box *box = &boxes->box[i];
+		for (uint32_t y = box->y; y < box->y + box->height; y += DAMAGE_TILE_HEIGHT) {
+			for (uint32_t x = box->x; x < box->x + box->width; x += DAMAGE_TILE_WIDTH) {
+				copy_tile(damage, pixels, stride, x, y, copy);
+			}
+		}
 	}
 }

@@ -6,10 +6,11 @@
 #include <stdint.h>
 
 #include "damage-boxes.h"
+#include "tile-sum.h"
 
 /*
- * What has changed in a guest's frame buffer since the last look, found by comparing it
- * with a private copy, the shadow, in tiles. Knows neither Wayland nor slices.
+ * What has changed in a guest's frame buffer since the last look, found by comparing sums of
+ * its tiles with those of then. Knows neither Wayland nor slices.
  */
 
 #define DAMAGE_TILE_WIDTH 64 // pixels
@@ -19,8 +20,9 @@
 struct damage {
 	uint32_t width, height; // pixels
 	uint32_t pixel;         // bytes of one
-	uint8_t *shadow;        // owned: rows of width * pixel bytes, no gaps; or NULL
-	bool valid;             // the shadow holds what was last looked at
+	struct tile_key *key;   // owned
+	struct tile_sum *sums;  // owned: of each tile, as last looked at; or NULL
+	bool valid;             // there was a look
 };
 
 /* Both sizes are 1 to DAMAGE_SIZE_MAX, pixel is 1 to 4. False where they are not, or memory
@@ -34,14 +36,22 @@ void damage_finish(struct damage *damage);
 void damage_invalidate(struct damage *damage);
 
 /*
- * Brings the shadow up to date with the frame at pixels, whose rows are stride bytes apart
- * (the last one counts only up to its last pixel), and sets *ret to the tiles that
- * differed, in few boxes clipped to the frame.
+ * Looks at the frame at pixels, whose rows are stride bytes apart (the last one counts only
+ * up to its last pixel), and sets *ret to the tiles that differ from those of the last look,
+ * in few boxes clipped to the frame.
  *
- * The guest may draw meanwhile. Whatever it writes is then either in the shadow and in
- * *ret, or differs from the shadow at the next comparison: no change is ever lost.
+ * The guest may draw meanwhile. Whatever it writes is then either looked at and in *ret, or
+ * differs at the next look: no change is ever lost.
  */
 void damage_compare(
 	struct damage *damage, const uint8_t *pixels, uint32_t stride, struct damage_boxes *ret);
+
+/*
+ * Copies the tiles of boxes, which damage_compare() has found just now, to copy: rows of
+ * width * pixel bytes, no gaps. The next comparison is with what was copied, so that a copy
+ * of all that is found is never behind.
+ */
+void damage_copy(struct damage *damage, const uint8_t *pixels, uint32_t stride,
+	const struct damage_boxes *boxes, uint8_t *copy);
 
 #endif

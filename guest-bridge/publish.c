@@ -1,5 +1,6 @@
 #include "publish.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <wayland-client.h>
 
@@ -98,13 +99,19 @@ static void direct_finish(struct publish_direct *direct) {
 	*direct = (struct publish_direct){0};
 }
 
+static void drop_damage(struct publish *publish) {
+	damage_finish(&publish->damage);
+	free(publish->copy);
+	publish->copy = NULL;
+}
+
 void publish_finish(struct publish *publish) {
 	for (size_t i = 0; i < PUBLISH_DIRECT_MAX; i++) {
 		direct_finish(&publish->direct[i]);
 	}
 	canvas_destroy(publish->canvas);
 	canvas_destroy(publish->retired);
-	damage_finish(&publish->damage);
+	drop_damage(publish);
 	*publish = (struct publish){0};
 }
 
@@ -155,12 +162,19 @@ static void make_canvas(struct publish *publish, uint32_t width, uint32_t height
 	}
 }
 
-/* False where the changes cannot be looked for. */
-static bool make_shadow(struct publish *publish, const struct scanout *scanout) {
+/* What it takes to look for changes; and a copy to convert from, as the guest may draw
+ * meanwhile. False where there is no memory for them. */
+static bool make_damage(struct publish *publish, const struct scanout *scanout) {
 	static struct log_limit limit;
-	if (scanout->flushed ||
-		damage_init(&publish->damage, scanout->width, scanout->height,
-			scanout_format_bytes(scanout->format))) {
+	uint32_t pixel = scanout_format_bytes(scanout->format);
+	if (scanout->flushed) {
+		return true;
+	}
+	if (!shown_directly(publish, scanout)) {
+		publish->copy = calloc(1, (size_t)scanout->width * scanout->height * pixel);
+	}
+	if ((shown_directly(publish, scanout) || publish->copy != NULL) &&
+		damage_init(&publish->damage, scanout->width, scanout->height, pixel)) {
 		return true;
 	}
 	log_limited(&limit, LOG_LEVEL_WARNING, "no memory for a mode of %ux%u", scanout->width,
@@ -170,7 +184,7 @@ static bool make_shadow(struct publish *publish, const struct scanout *scanout) 
 
 /* A new mode: nothing of the last picture can be used again. */
 static void set_mode(struct publish *publish, const struct scanout *scanout) {
-	damage_finish(&publish->damage);
+	drop_damage(publish);
 	if (publish->retired == NULL) {
 		publish->retired = publish->canvas;
 	} else {
@@ -182,7 +196,7 @@ static void set_mode(struct publish *publish, const struct scanout *scanout) {
 		if (publish->width != 0) {
 			make_canvas(publish, publish->width, publish->height);
 		}
-	} else if (make_shadow(publish, scanout) && !shown_directly(publish, scanout)) {
+	} else if (make_damage(publish, scanout) && !shown_directly(publish, scanout)) {
 		make_canvas(publish, scanout->width, scanout->height);
 	}
 }
@@ -201,16 +215,14 @@ static const uint8_t *get_pixels(const struct publish *publish) {
 	return slice_range(publish->pool->slice, scanout->offset, length);
 }
 
-/* Where the scanout cannot be read by the compositor the shadow is converted, not the
- * aperture: it does not change meanwhile. What the guest tells of does not change either. */
+/* Where the scanout cannot be read by the compositor the copy is converted. What the guest
+ * tells of is not copied: it does not change meanwhile. */
 static void draw(struct publish *publish, struct canvas_buffer *buffer) {
 	const struct scanout *scanout = &publish->scanout;
-	const struct damage *damage = &publish->damage;
-	bool off = scanout->format == SCANOUT_NONE;
 	uint32_t pixel = scanout_format_bytes(scanout->format);
-	size_t row = damage->shadow != NULL ? (size_t)damage->width * pixel : scanout->stride;
-	const uint8_t *pixels = damage->shadow;
-	if (pixels == NULL && !off) {
+	size_t row = publish->copy != NULL ? (size_t)scanout->width * pixel : scanout->stride;
+	const uint8_t *pixels = publish->copy;
+	if (pixels == NULL && scanout->flushed) {
 		pixels = get_pixels(publish);
 	}
 	for (size_t i = 0; i < buffer->stale.len && pixels != NULL; i++) {
@@ -239,10 +251,13 @@ static void find_damage(
 	*ret = (struct damage_boxes){0};
 	if (boxes != NULL) {
 		*ret = *boxes;
-	} else if (publish->damage.shadow != NULL) {
+	} else if (publish->damage.sums != NULL) {
 		const uint8_t *pixels = get_pixels(publish);
 		if (pixels != NULL) {
 			damage_compare(&publish->damage, pixels, scanout->stride, ret);
+		}
+		if (pixels != NULL && publish->copy != NULL) {
+			damage_copy(&publish->damage, pixels, scanout->stride, ret, publish->copy);
 		}
 	}
 }
@@ -274,7 +289,7 @@ bool publish_flips(const struct publish *publish, const struct scanout *scanout)
 static enum publish_result show_direct(struct publish *publish, const struct damage_boxes *boxes,
 	struct publish_picture *picture) {
 	const struct scanout *scanout = &publish->scanout;
-	if (publish->damage.shadow == NULL && !scanout->flushed) {
+	if (publish->damage.sums == NULL && !scanout->flushed) {
 		return PUBLISH_SAME;
 	}
 	find_damage(publish, boxes, &picture->boxes);

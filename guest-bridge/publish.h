@@ -10,9 +10,8 @@
 
 /*
  * Turns what a head scans out into wl_buffers. Where the compositor can read the guest's
- * own pixels, the buffer lies in the slice's memfd and nothing is copied but the shadow,
- * and not even that where the guest tells of its changes; otherwise what changed is
- * converted into a canvas. A display that is off is a black picture of the last size.
+ * own pixels, the buffer lies in the slice's memfd and nothing is copied; otherwise what
+ * changed is converted into a canvas. A display that is off is a black picture of the last size.
  */
 
 /* Buffers kept, so that a guest that flips between pages finds them again. */
@@ -38,6 +37,7 @@ struct publish {
 	struct canvas *retired; // owned; of an older mode, shown until a picture replaces it
 	bool replaced;          // that picture has come
 	struct damage damage;   // empty where the guest tells of its changes
+	uint8_t *copy;          // owned; of what is looked for and converted, else NULL
 	struct scanout scanout; // of the last look
 	bool fresh;             // no picture of its mode has come yet
 	uint32_t width, height; // of the last picture, 0: there was none
