@@ -10,7 +10,7 @@
  */
 
 #define MODEL_RESOURCES 64 // more than the rig's heap has pages
-#define MODEL_APERTURE (4 * RIG_PAGE)
+#define MODEL_APERTURE RIG_PAGE
 #define MODEL_HEAP (48 * RIG_PAGE)
 #define MODEL_GUEST (64 * RIG_PAGE)
 
