@@ -6,7 +6,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+int memfd_allocate(int fd, uint64_t size, int none) {
+	if (fallocate(fd, 0, 0, (off_t)size) < 0) {
+		return errno == ENOSPC ? -ENOMEM : -errno;
+	}
+	return 0;
+}
+
 int memfd_create_sealed(const char *name, uint64_t size) {
+	return memfd_create_sealed_by(name, size, memfd_allocate, -1);
+}
+
+int memfd_create_sealed_by(
+	const char *name, uint64_t size, memfd_allocate_func allocate, int data) {
 	if (size == 0 || size > INT64_MAX) {
 		return -EINVAL;
 	}
@@ -14,12 +26,11 @@ int memfd_create_sealed(const char *name, uint64_t size) {
 	if (fd < 0) {
 		return -errno;
 	}
-	int error = 0;
-	if (ftruncate(fd, (off_t)size) < 0) {
-		error = -errno;
-	} else if (fallocate(fd, 0, 0, (off_t)size) < 0) {
-		error = errno == ENOSPC ? -ENOMEM : -errno;
-	} else if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
+	int error = ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
+	if (error == 0) {
+		error = allocate(fd, size, data);
+	}
+	if (error == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
 		error = -errno;
 	}
 	if (error < 0) {

@@ -16,6 +16,13 @@
  */
 int memfd_create_sealed(const char *name, uint64_t size);
 
+/* Has the memory be there: memfd_allocate(), or something around it. Returns 0 or -errno. */
+typedef int (*memfd_allocate_func)(int fd, uint64_t size, int data);
+int memfd_allocate(int fd, uint64_t size, int data);
+
+/* As memfd_create_sealed(), but for how the memory is allocated. */
+int memfd_create_sealed_by(const char *name, uint64_t size, memfd_allocate_func allocate, int data);
+
 /*
  * Checks a descriptor from somebody else: a memfd that cannot shrink (F_SEAL_SHRINK)
  * of at least min_size bytes. Returns 0; -EINVAL for another kind of file or a

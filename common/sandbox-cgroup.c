@@ -4,16 +4,22 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <linux/sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "fd.h"
+#include "memfd.h"
 
 #define GROUP_PREFIX "guest-"
+#define SUBGROUP "daemon" // as in mulliond.service
 #define CPU_PERIOD_US 100000
 
 /* The path of a process in the hierarchy of version 2: the line "0::PATH". */
@@ -63,8 +69,8 @@ static int write_text(int group, const char *file, const char *text) {
 
 /* A group with processes of its own cannot have controllers for those below. */
 static void make_room(int root) {
-	mkdirat(root, "daemon", 0755);
-	int daemon = openat(root, "daemon", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	mkdirat(root, SUBGROUP, 0755);
+	int daemon = openat(root, SUBGROUP, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (daemon >= 0) {
 		sandbox_cgroup_add(daemon, getpid());
 	}
@@ -74,6 +80,7 @@ static void make_room(int root) {
 int sandbox_cgroup_root(const char *hierarchy, const char *own) {
 	static const char *const controllers[] = {"+memory", "+pids", "+cpu"};
 	char path[PATH_MAX];
+	bool subgroup = false;
 	if (own != NULL) {
 		snprintf(path, sizeof(path), "%s", own);
 	} else if (!read_path("self", path)) {
@@ -90,9 +97,10 @@ int sandbox_cgroup_root(const char *hierarchy, const char *own) {
 			return -1;
 		}
 		*slash = '\0';
+		subgroup = strcmp(slash + 1, SUBGROUP) == 0;
 		root = open_group(hierarchy, path);
 	}
-	if (root < 0 || !is_delegated(root)) {
+	if (root < 0 || !(subgroup || is_delegated(root))) {
 		return fd_close(root);
 	}
 	for (size_t i = 0; i < sizeof(controllers) / sizeof(controllers[0]); i++) {
@@ -128,6 +136,33 @@ int sandbox_cgroup_open(int root, const char *guest, const struct sandbox_cgroup
 		set_limits(group, limits);
 	}
 	return group;
+}
+
+static pid_t fork_into(int group) {
+	struct clone_args args = {
+		.flags = CLONE_INTO_CGROUP,
+		.exit_signal = SIGCHLD,
+		.cgroup = (uint64_t)group,
+	};
+	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
+int sandbox_cgroup_allocate(int fd, uint64_t size, int group) {
+	int status;
+	pid_t pid = group >= 0 ? fork_into(group) : -1;
+	if (pid == 0) {
+		_exit(-memfd_allocate(fd, size, 0));
+	}
+	if (pid < 0) {
+		return memfd_allocate(fd, size, 0);
+	}
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR) {
+			return -errno;
+		}
+	}
+	// The group's limit kills.
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -ENOMEM;
 }
 
 int sandbox_cgroup_add(int group, pid_t pid) {

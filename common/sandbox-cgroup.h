@@ -12,7 +12,9 @@
  */
 
 /*
- * Finds the delegated group of this process and turns on its controllers. hierarchy is
+ * Finds the delegated group of this process and turns on its controllers: one with systemd's
+ * mark, which its user managers do not set, or that above the subgroup "daemon", which
+ * mulliond's unit asks for (DelegateSubgroup=) and nobody gets of a group that is not delegated. hierarchy is
  * /sys/fs/cgroup, own this process's path in it, or NULL for what /proc says. Returns a
  * descriptor of its directory, for the caller to close, or -1.
  */
@@ -30,6 +32,13 @@ struct sandbox_cgroup_limits {
  * caller to close, or -1.
  */
 int sandbox_cgroup_open(int root, const char *guest, const struct sandbox_cgroup_limits *limits);
+
+/*
+ * memfd_allocate(), charged to a group, -1 for none: by a child of a moment, as the kernel
+ * charges memory to whoever needs it first. More than the group may have is -ENOMEM. For
+ * single-threaded callers.
+ */
+int sandbox_cgroup_allocate(int fd, uint64_t size, int group);
 
 /* Moves a process into a group; nothing for -1. Returns 0 or -errno. */
 int sandbox_cgroup_add(int group, pid_t pid);

@@ -16,6 +16,7 @@
 #include "guest-socket.h"
 #include "memfd.h"
 #include "refuse.h"
+#include "sandbox-cgroup.h"
 
 static int place_slice(struct gpu *gpu, const struct config_guest *guest, char **ret_reason) {
 	gpu->aperture = guest->aperture;
@@ -40,7 +41,8 @@ static int place_slice(struct gpu *gpu, const struct config_guest *guest, char *
 static int make_memory(struct gpu *gpu, const struct config_guest *guest, char **ret_reason) {
 	char name[CONFIG_NAME_MAX + 32];
 	snprintf(name, sizeof(name), "mullion-slice:%s", guest->name);
-	gpu->fds[LINK_FD_SLICE] = memfd_create_sealed(name, gpu->limit);
+	gpu->fds[LINK_FD_SLICE] =
+		memfd_create_sealed_by(name, gpu->limit, sandbox_cgroup_allocate, gpu->group);
 	if (gpu->fds[LINK_FD_SLICE] < 0) {
 		return refuse(ret_reason,
 			"no memory for a slice of %" PRIu64 " MiB (%s): end something, or lower "
@@ -48,7 +50,8 @@ static int make_memory(struct gpu *gpu, const struct config_guest *guest, char *
 			gpu->limit >> 20, strerror(-gpu->fds[LINK_FD_SLICE]), guest->file);
 	}
 	snprintf(name, sizeof(name), "mullion-state:%s", guest->name);
-	gpu->fds[LINK_FD_STATE] = memfd_create_sealed(name, DEVICE_STATE_SIZE);
+	gpu->fds[LINK_FD_STATE] = memfd_create_sealed_by(
+		name, DEVICE_STATE_SIZE, sandbox_cgroup_allocate, gpu->group);
 	if (gpu->fds[LINK_FD_STATE] < 0) {
 		return refuse(ret_reason, "no memory for the GPU's state: %s",
 			strerror(-gpu->fds[LINK_FD_STATE]));
@@ -188,6 +191,7 @@ void gpu_init(struct gpu *gpu, sd_event *event, const char *name, const struct g
 	*gpu = (struct gpu){
 		.vram = home->vram,
 		.shelf = home->shelf,
+		.group = home->group,
 		.name = name,
 		.event = sd_event_ref(event),
 		.ops = ops,

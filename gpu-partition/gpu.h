@@ -31,11 +31,13 @@ struct gpu_ops {
 struct gpu_home {
 	struct vram *vram;
 	struct fd_shelf *shelf; // the guest's
+	int group;              // the guest's cgroup, which its memory is charged to; or -1
 };
 
 struct gpu {
 	struct vram *vram;                     // borrowed
 	struct fd_shelf *shelf;                // borrowed
+	int group;                             // borrowed, while it starts
 	const char *name;                      // borrowed: the guest's
 	uint64_t base, limit;                  // in the VRAM map; limit 0: no slice
 	uint64_t aperture;                     // bytes at its start

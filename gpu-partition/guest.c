@@ -374,7 +374,8 @@ static int start_machine(struct guest *guest, char **ret_reason) {
 }
 
 static struct gpu_home home_of(struct guest *guest) {
-	return (struct gpu_home){.vram = guest->vram, .shelf = &guest->shelf};
+	return (struct gpu_home){
+		.vram = guest->vram, .shelf = &guest->shelf, .group = guest->group};
 }
 
 static void start_processes(struct guest *guest) {

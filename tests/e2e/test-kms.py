@@ -6,12 +6,11 @@ The guest in the session is the mock VMM's: what is under test here is the scree
 import json
 import os
 import shlex
-import socket
 import subprocess
 import sys
-import tempfile
 
-from session import BUILD, HERE, TESTS, qemu_lacks
+from machine import Machine
+from session import BUILD, TESTS, qemu_lacks
 from tap import Plan, check, same, skip_all, wait_until
 
 SCREEN = (1280, 800)
@@ -20,68 +19,10 @@ CARD = (640, 400)
 plan = Plan()
 
 
-def connect(path):
-  connection = socket.socket(socket.AF_UNIX)
-  connection.settimeout(60)
-  connection.connect(path)
-  return connection.makefile("rwb", buffering=0)
-
-
-class Machine:
+class Screen(Machine):
   def __init__(self):
-    self.folder = tempfile.mkdtemp(prefix="mullion-kms-", dir="/tmp")
-    make = os.path.join(HERE, "..", "guests", "make")
-    kernel, initrd = subprocess.run([make, "trixie", os.path.join(TESTS, "guests"), "root"],
-      check=True, stdout=subprocess.PIPE, text=True).stdout.split()
-    script = os.path.abspath(os.path.join(HERE, "kms-machine"))
-    self.process = subprocess.Popen(["qemu-system-x86_64", "-M", "q35",
-      "-accel", "tcg,thread=multi", "-smp", "2", "-m", "1024", "-nodefaults", "-display", "none",
-      "-vga", "none", "-device", f"virtio-vga,xres={SCREEN[0]},yres={SCREEN[1]}",
-      "-device", "virtio-keyboard-pci", "-device", "virtio-tablet-pci",
-      "-virtfs", "local,path=/,mount_tag=root,security_model=passthrough,readonly=on,multidevs=remap",
-      "-kernel", kernel, "-initrd", initrd,
-      "-append", f"console=tty0 quiet mullion.script={script}",
-      "-chardev", f"socket,id=serial,path={self.path('serial')},server=on,wait=off",
-      "-serial", "chardev:serial", "-qmp", f"unix:{self.path('qmp')},server=on,wait=off"],
-      stdin=subprocess.DEVNULL)
-    self.serial = self.qmp = None
-
-  def path(self, name):
-    return os.path.join(self.folder, name)
-
-  def boot(self):
-    wait_until(lambda: os.path.exists(self.path("qmp")), "QEMU", 10)
-    self.serial, self.qmp = connect(self.path("serial")), connect(self.path("qmp"))
-    self.qmp.readline()
-    self.command("qmp_capabilities")
-    same(self.answer()[0], 0, "status")
-
-  def answer(self):
-    lines = []
-    while True:
-      line = self.serial.readline().decode(errors="replace")
-      check(line, "the machine has gone")
-      if line.startswith("status "):
-        return int(line.split()[1]), "".join(lines)
-      lines.append(line)
-
-  def run(self, command):
-    """Runs a line of shell in the machine; returns its status and output."""
-    self.serial.write(command.encode() + b"\n")
-    return self.answer()
-
-  def do(self, command):
-    status, output = self.run(command)
-    check(status == 0, f"{command}: status {status}: {output.strip()}")
-    return output
-
-  def command(self, name, **arguments):
-    self.qmp.write(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
-    while True:
-      reply = json.loads(self.qmp.readline())
-      if "return" in reply or "error" in reply:
-        check("return" in reply, f"{name}: {reply}")
-        return reply["return"]
+    super().__init__("kms-machine", "-device", f"virtio-vga,xres={SCREEN[0]},yres={SCREEN[1]}",
+      "-device", "virtio-keyboard-pci", "-device", "virtio-tablet-pci")
 
   def keys(self, *names):
     """Presses keys in this order and lets them go in the other."""
@@ -114,13 +55,6 @@ class Machine:
     done = subprocess.run([os.path.join(TESTS, "picture"), "card", self.screen(), str(x), str(y),
       str(CARD[0]), str(CARD[1])], stdout=subprocess.DEVNULL)
     return done.returncode == 0
-
-  def finish(self):
-    self.process.kill()
-    self.process.wait()
-    keep = os.environ.get("MULLION_TEST_KEEP")
-    if not keep:
-      subprocess.run(["rm", "-rf", self.folder], check=False)
 
 
 @plan.test("a session comes up on a KMS screen")
@@ -217,7 +151,7 @@ def main():
     skip_all(why)
   if not os.path.exists("/usr/lib/systemd/systemd-udevd"):
     skip_all("udev is not installed")
-  machine = Machine()
+  machine = Screen()
   def log():
     try:
       return machine.run("tail -n 30 /run/mullion.log")[1].splitlines()

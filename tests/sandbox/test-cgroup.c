@@ -95,6 +95,17 @@ static void a_service_makes_room_for_its_guests(void **state) {
 	close(root);
 }
 
+/* A user's service manager sets no mark. */
+static void the_subgroup_of_the_unit_tells_of_delegation(void **state) {
+	make_group("/unit");
+	make_group("/unit/daemon");
+	int root = sandbox_cgroup_root(directory, "/unit/daemon");
+	assert_return_code(root, errno);
+	close(root);
+	make_group("/unit/daemons");
+	assert_int_equal(sandbox_cgroup_root(directory, "/unit/daemons"), -1);
+}
+
 static void a_guest_gets_its_limits(void **state) {
 	make_group("/sub");
 	make_group("/sub/daemon");
@@ -129,6 +140,7 @@ int main(void) {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_delegation_there_are_no_groups),
 		cmocka_unit_test(a_service_makes_room_for_its_guests),
+		cmocka_unit_test(the_subgroup_of_the_unit_tells_of_delegation),
 		cmocka_unit_test(a_guest_gets_its_limits),
 		cmocka_unit_test(a_process_without_a_group_is_in_none),
 	};
