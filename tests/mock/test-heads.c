@@ -127,6 +127,42 @@ static void head_that_the_device_drops_keeps_its_last_picture(void **state) {
 	desk_expect(desk, "work:2", "x", 300);
 }
 
+static void heads_come_back_after_a_crash(void **state) {
+	struct desk *desk = *state;
+	static const char *const keys[] = {"x", "y", "width", "height", "stack", "focused"};
+	static const char *const windows[] = {"work", "work:2", "work:16"};
+	int64_t before[ARRAY_SIZE(windows)][ARRAY_SIZE(keys)];
+	desk_show(desk, 0, 640, 480, GREEN);
+	desk_show(desk, 1, 320, 240, GREEN);
+	desk_show(desk, 15, 300, 200, GREEN);
+	assert_int_equal(session_call_json(&desk->session, "Move",
+				 "{\"name\":\"work\",\"head\":2,\"x\":300,\"y\":200}"),
+		0);
+	assert_int_equal(session_call_json(&desk->session, "Resize",
+				 "{\"name\":\"work\",\"head\":16,\"width\":400,\"height\":333}"),
+		0);
+	assert_int_equal(
+		session_call_json(&desk->session, "Focus", "{\"name\":\"work\",\"head\":2}"), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(windows); i++) {
+		for (size_t j = 0; j < ARRAY_SIZE(keys); j++) {
+			before[i][j] = session_window(&desk->session, windows[i], keys[j]);
+		}
+	}
+	session_run(&desk->session, 300); // until that is written
+	peer_finish(&desk->peer);
+	assert_int_equal(session_restart(&desk->session), 0);
+	int fd = session_take_display(&desk->session, "work", 5000);
+	assert_true(fd >= 0 && peer_connect(&desk->peer, fd));
+	desk_show(desk, 15, 300, 200, GREEN);
+	desk_show(desk, 0, 640, 480, GREEN);
+	desk_show(desk, 1, 320, 240, GREEN);
+	for (size_t i = 0; i < ARRAY_SIZE(windows); i++) {
+		for (size_t j = 0; j < ARRAY_SIZE(keys); j++) {
+			desk_expect(desk, windows[i], keys[j], before[i][j]);
+		}
+	}
+}
+
 /* Sizes */
 
 static void unsized_window_asks_for_the_preferred_mode(void **state) {
@@ -195,6 +231,7 @@ int main(void) {
 		desk_test(heads_are_arranged_one_by_one),
 		desk_test(head_that_cannot_be_is_refused),
 		desk_test(head_that_the_device_drops_keeps_its_last_picture),
+		desk_test(heads_come_back_after_a_crash),
 		desk_test(unsized_window_asks_for_the_preferred_mode),
 		desk_test(size_that_the_user_chose_is_asked_for),
 		desk_test(full_screen_asks_for_the_whole_output),

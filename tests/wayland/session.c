@@ -229,6 +229,22 @@ int session_start(struct session *session, const struct session_options *options
 	return error == 0 ? wait_for_mullion(session) : error;
 }
 
+int session_restart(struct session *session) {
+	session->desktop = sd_varlink_close_unref(session->desktop);
+	kill(session->process.pid, SIGKILL);
+	process_wait(&session->process, STOP_MSEC);
+	session->process.log = fd_close(session->process.log);
+	for (size_t i = 0; i < session->guests_len; i++) {
+		session->guests[i].presented = 0;
+	}
+	// What the next one must not be taken for.
+	char path[120];
+	snprintf(path, sizeof(path), "%s/" DESKTOP_INTERFACE, session->folder);
+	unlink(path);
+	int error = start_mullion(session);
+	return error == 0 ? wait_for_mullion(session) : error;
+}
+
 static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk) {
 	return remove(path);
 }

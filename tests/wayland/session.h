@@ -48,6 +48,9 @@ int session_start(struct session *session, const struct session_options *options
 /* Ends the compositor, and what it has started; returns its wait status. */
 int session_finish(struct session *session);
 
+/* Kills the compositor without a word, and starts it again. Returns as session_start(). */
+int session_restart(struct session *session);
+
 /* Serves the compositor's questions for a while; no need with the real mulliond. */
 void session_run(struct session *session, int msec);
 
