@@ -85,7 +85,8 @@ static void add_machine(
 		add_blockdev(args, "firmware-code", "raw", context->firmware_code, true);
 		add_blockdev(args, "firmware-vars", "raw", context->firmware_vars, false);
 	}
-	args_add(args, "-machine", "q35,memory-backend=mem%s",
+	// No VMware mouse: a Linux guest would prefer it, and with it lose relative motion.
+	args_add(args, "-machine", "q35,memory-backend=mem,vmport=off%s",
 		uefi ? ",pflash0=firmware-code,pflash1=firmware-vars" : "");
 	args_add(args, "-object", "memory-backend-memfd,id=mem,size=%" PRIu64 ",share=on",
 		guest->memory);

@@ -21,7 +21,7 @@ LINUX_GUESTS = ("linux", "newer")
 BOOT_SECONDS = 120
 VRAM = 16 << 20
 
-KEY_F, KEY_TAB, KEY_E, KEY_ENTER, KEY_SPACE, KEY_INSERT = 33, 15, 18, 28, 57, 110
+KEY_F, KEY_G, KEY_TAB, KEY_E, KEY_ENTER, KEY_SPACE, KEY_INSERT = 33, 34, 15, 18, 28, 57, 110
 BTN_LEFT = 272
 
 plan = Plan()
@@ -333,6 +333,23 @@ def buttons(session):
   session.expect_serial("linux", f"^key {BTN_LEFT} 1\nkey {BTN_LEFT} 0$", mark, 10)
   session.input("wheel 1", "wheel -1")
   session.expect_serial("linux", "^wheel -1\nwheel 1$", mark, 10)
+
+
+@plan.test("motion of a locked pointer reaches the guest as a mouse's, and it gets out by the key")
+def locked_pointer(session):
+  raise_window(session, "linux", 200, 100)
+  session.input("move 500 300")
+  mark = session.mark("linux")
+  session.input(f"key {KEY_G} super", *["by 5 -3"] * 20)
+
+  def moved(axis):
+    return sum(map(int, re.findall(rf"^motion {axis} (-?\d+)$", session.serial("linux")[mark:], re.MULTILINE)))
+  wait_until(lambda: (moved(0), moved(1)) == (100, -60), "the guest sees all of the motion", 10)
+  same(re.findall(r"^key (?:34|125) ", session.serial("linux")[mark:], re.MULTILINE), [],
+       "what the guest saw of the key")
+  session.input(f"key {KEY_G} super", "by 9 9")
+  pointer_arrives(session, "linux", (600, 400), (400 / 800, 300 / 600))
+  same((moved(0), moved(1)), (100, -60), "motion after the pointer was free")
 
 
 @plan.test("dragging by the title moves the window, and the guest sees none of it")

@@ -5,6 +5,7 @@
  *	device NAME          an input device was found
  *	key CODE VALUE       evdev's numbers, buttons included
  *	pointer X Y          absolute, 0 to 32767
+ *	motion AXIS STEPS    relative; axis 0 is to the right, 1 down
  *	wheel CLICKS         positive is up, as evdev has it
  *	power                the power button
  */
@@ -81,6 +82,8 @@ static void report(struct device *device, const struct input_event *event) {
 		device->y = event->value;
 	} else if (event->type == EV_REL && event->code == REL_WHEEL) {
 		printf("wheel %d\n", event->value);
+	} else if (event->type == EV_REL && (event->code == REL_X || event->code == REL_Y)) {
+		printf("motion %d %d\n", event->code, event->value);
 	}
 	if (event->type == EV_ABS) {
 		printf("pointer %d %d\n", device->x, device->y);

@@ -69,7 +69,7 @@ static void every_machine_has_the_fixed_part(void **state) {
 		{"-display", "none"},
 		{"-vga", "none"},
 		{"-name", "work"},
-		{"-machine", "q35,memory-backend=mem"},
+		{"-machine", "q35,memory-backend=mem,vmport=off"},
 		{"-object", "memory-backend-memfd,id=mem,size=536870912,share=on"},
 		{"-m", "512M"},
 		{"-smp", "1"},
@@ -165,7 +165,7 @@ static void uefi_gets_its_code_read_only_and_its_variables_writable(void **state
 	char **argv;
 	assert_int_equal(qemu_args_build(&guest, &context, &argv), 0);
 	assert_int_equal(count(argv, "-machine",
-				 "q35,memory-backend=mem,pflash0=firmware-code,"
+				 "q35,memory-backend=mem,vmport=off,pflash0=firmware-code,"
 				 "pflash1=firmware-vars"),
 		1);
 	static const struct {
