@@ -5,14 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "gpu-commands.h"
 #include "held.h"
 #include "resources.h"
 #include "virtio-scanouts.h"
 #include "virtqueue.h"
 
-/* Commands of one queue before others in this process get their turn. */
-#define BURST 64
+/* How long commands are carried out before others in this process get their turn: the VMM
+ * may wait for an answer. */
+#define BURST_USEC 1000
 /* Commands after which the guest may see what is done. */
 #define PUBLISH_EVERY 16
 
@@ -124,18 +126,23 @@ static int handle_retry(sd_event_source *source, uint64_t usec, void *data) {
 
 static void handle_queue(struct virtio_gpu *gpu, unsigned index) {
 	struct virtqueue *queue = &gpu->queues[index];
+	uint64_t end = clock_usec() + BURST_USEC;
 	unsigned done = 0;
-	while (done < BURST && virtqueue_pop(queue, &gpu->chain)) {
+	bool more;
+	while ((more = virtqueue_pop(queue, &gpu->chain))) {
 		handle_chain(gpu, index);
 		if (++done % PUBLISH_EVERY == 0) {
 			publish(gpu, index);
+		}
+		if (clock_usec() >= end) {
+			break;
 		}
 	}
 	publish(gpu, index);
 	if (queue->waits) {
 		wait_for_memory(gpu, index);
 	}
-	if (done == BURST) {
+	if (more) {
 		gpu->notified |= UINT32_C(1) << index;
 		do_later(gpu);
 	}
