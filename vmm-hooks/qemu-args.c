@@ -104,13 +104,14 @@ static void add_machine(
 
 static void add_storage(
 	struct args *args, const struct config_guest *guest, const struct qemu_context *context) {
+	// 0 is the kernel's, where there is one.
 	if (is_set(guest->disk)) {
 		add_blockdev(args, "disk", context->disk_format, guest->disk, false);
-		args_add(args, "-device", "virtio-blk-pci,drive=disk,bootindex=0");
+		args_add(args, "-device", "virtio-blk-pci,drive=disk,bootindex=1");
 	}
 	if (is_set(guest->cdrom)) {
 		add_blockdev(args, "cdrom", "raw", guest->cdrom, true);
-		args_add(args, "-device", "ide-cd,drive=cdrom,bootindex=1");
+		args_add(args, "-device", "ide-cd,drive=cdrom,bootindex=2");
 	}
 	if (is_set(guest->kernel)) {
 		args_add(args, "-kernel", "%s", guest->kernel);

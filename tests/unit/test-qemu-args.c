@@ -208,8 +208,8 @@ static void disks_keep_their_format_and_odd_names(void **state) {
 		sd_json_variant_string(sd_json_variant_by_key(file, "filename")), guest.disk);
 	sd_json_variant *cdrom = find_json(argv, "-blockdev", "node-name", "cdrom");
 	assert_true(sd_json_variant_boolean(sd_json_variant_by_key(cdrom, "read-only")));
-	assert_int_equal(count(argv, "-device", "virtio-blk-pci,drive=disk,bootindex=0"), 1);
-	assert_int_equal(count(argv, "-device", "ide-cd,drive=cdrom,bootindex=1"), 1);
+	assert_int_equal(count(argv, "-device", "virtio-blk-pci,drive=disk,bootindex=1"), 1);
+	assert_int_equal(count(argv, "-device", "ide-cd,drive=cdrom,bootindex=2"), 1);
 	sd_json_variant_unref(disk);
 	sd_json_variant_unref(cdrom);
 	words_free(argv);
