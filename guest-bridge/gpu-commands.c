@@ -20,7 +20,7 @@ static void fill_display_info(
 		info->pmodes[i].r.x = x;
 		info->pmodes[i].r.width = display->width;
 		info->pmodes[i].r.height = display->height;
-		info->pmodes[i].enabled = display->width != 0;
+		info->pmodes[i].enabled = (gpu_state(commands)->unplugged >> i & 1) == 0;
 		x += display->width;
 	}
 }

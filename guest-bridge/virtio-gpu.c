@@ -9,6 +9,7 @@
 #include "gpu-commands.h"
 #include "held.h"
 #include "resources.h"
+#include "virtio-displays.h"
 #include "virtio-scanouts.h"
 #include "virtqueue.h"
 
@@ -37,18 +38,17 @@ struct virtio_gpu {
 	struct device_state *state; // the store's working copy
 	struct resources *resources;
 	struct virtio_scanouts scanouts;
+	struct virtio_displays displays;
 	struct gpu_commands commands;
 	struct held held;
 	struct virtio_pci virtio;
 	struct virtqueue queues[QUEUES];
-	const struct dma *dma;  // borrowed; NULL until the start
-	sd_event_source *work;  // owned: runs once what is below is to be done
-	sd_event_source *retry; // owned: a queue waits for memory
-	uint32_t notified;      // queues to look at, bit n: queue n
-	uint32_t frames;        // heads whose frame has come
-	uint32_t resized;       // heads whose display has a new size, in wanted
-	bool publish;           // an earlier process may not have
-	struct device_state_display wanted[DEVICE_STATE_HEADS];
+	const struct dma *dma;        // borrowed; NULL until the start
+	sd_event_source *work;        // owned: runs once what is below is to be done
+	sd_event_source *retry;       // owned: a queue waits for memory
+	uint32_t notified;            // queues to look at, bit n: queue n
+	uint32_t frames;              // heads whose frame has come
+	bool publish;                 // an earlier process may not have
 	struct virtqueue_chain chain; // the one in work
 	struct log_limit broken;
 };
@@ -92,6 +92,9 @@ static void handle_chain(struct virtio_gpu *gpu, unsigned index) {
 		(uint32_t)virtqueue_write(&gpu->chain, 0, &answer, gpu_response_size(type));
 	if (!hold(gpu, &command, flushed, written)) {
 		virtqueue_push(&gpu->queues[index], gpu->chain.head, written);
+	}
+	if (type == VIRTIO_GPU_RESP_OK_DISPLAY_INFO) {
+		virtio_displays_read(&gpu->displays);
 	}
 	device_store_commit(gpu->setup.store);
 }
@@ -173,18 +176,6 @@ static void handle_frames(struct virtio_gpu *gpu) {
 	}
 }
 
-static void handle_resized(struct virtio_gpu *gpu) {
-	for (unsigned i = 0; i < heads(gpu); i++) {
-		if ((gpu->resized >> i & 1) != 0) {
-			gpu_state(gpu)->displays[i] = gpu->wanted[i];
-		}
-	}
-	gpu->resized = 0;
-	gpu_state(gpu)->events |= VIRTIO_GPU_EVENT_DISPLAY;
-	virtio_pci_config_changed(&gpu->virtio);
-	device_store_commit(gpu->setup.store);
-}
-
 /* What an earlier process committed and perhaps did not show the guest any more. */
 static void publish_again(struct virtio_gpu *gpu) {
 	gpu->publish = false;
@@ -206,9 +197,7 @@ static int handle_work(sd_event_source *source, void *data) {
 	if (gpu->dma == NULL || gpu->setup.ops->busy(gpu->setup.data)) {
 		return 0;
 	}
-	if (gpu->resized != 0) {
-		handle_resized(gpu);
-	}
+	virtio_displays_work(&gpu->displays);
 	if (!virtio_pci_runs(&gpu->virtio)) {
 		return 0;
 	}
@@ -239,23 +228,7 @@ void virtio_gpu_frame(struct virtio_gpu *gpu, unsigned head) {
 
 void virtio_gpu_resized(struct virtio_gpu *gpu, unsigned head, uint32_t width, uint32_t height,
 	uint32_t refresh, uint32_t scale) {
-	if (gpu->setup.link->follow == 0 || head >= heads(gpu) || width == 0 || height == 0) {
-		return;
-	}
-	const struct device_state_display *now = &gpu_state(gpu)->displays[head];
-	struct device_state_display wanted = {
-		.width = width < GPU_RESOURCE_SIZE_MAX ? width : GPU_RESOURCE_SIZE_MAX,
-		.height = height < GPU_RESOURCE_SIZE_MAX ? height : GPU_RESOURCE_SIZE_MAX,
-		.refresh = refresh != 0 ? refresh : gpu->setup.link->refresh,
-		.scale = scale,
-	};
-	if (memcmp(now, &wanted, sizeof(wanted)) == 0) {
-		gpu->resized &= ~(UINT32_C(1) << head);
-		return;
-	}
-	gpu->wanted[head] = wanted;
-	gpu->resized |= UINT32_C(1) << head;
-	do_later(gpu);
+	virtio_displays_resize(&gpu->displays, head, width, height, refresh, scale);
 }
 
 bool virtio_gpu_took_over(const struct virtio_gpu *gpu) {
@@ -271,11 +244,11 @@ static void handle_reset(void *data) {
 	struct virtio_gpu *gpu = data;
 	held_clear(&gpu->held);
 	virtio_scanouts_reset(&gpu->scanouts);
+	virtio_displays_reset(&gpu->displays);
 	resources_clear(gpu->resources);
 	struct device_state_gpu *state = gpu_state(gpu);
 	state->resources = 0;
 	state->heap_used = 0;
-	state->events = 0;
 	state->cursor = (struct device_state_cursor){0};
 	if (state->cursor_set != 0) {
 		state->cursor_set = 0;
@@ -318,6 +291,7 @@ static void handle_config_write(void *data, uint32_t offset, const void *bytes, 
 	struct virtio_gpu_config config = {0};
 	memcpy((uint8_t *)&config + offset, bytes, count);
 	gpu_state(gpu)->events &= ~config.events_clear;
+	virtio_displays_cleared(&gpu->displays);
 }
 
 static const struct virtio_pci_ops pci_ops = {
@@ -330,6 +304,9 @@ static const struct virtio_pci_ops pci_ops = {
 
 static void handle_changed(void *data, unsigned head) {
 	struct virtio_gpu *gpu = data;
+	struct scanout scanout;
+	virtio_scanouts_get(&gpu->scanouts, head, &scanout);
+	virtio_displays_shown(&gpu->displays, head, scanout.width, scanout.height);
 	gpu->setup.ops->scanout_changed(gpu->setup.data, head);
 }
 
@@ -343,17 +320,20 @@ static const struct virtio_scanouts_ops scanouts_ops = {
 	.flushed = handle_flushed,
 };
 
-/* A new state: every head's display is as its guest's file says. */
-static void init_displays(struct virtio_gpu *gpu) {
-	const struct link_setup *link = gpu->setup.link;
-	for (unsigned i = 0; i < heads(gpu); i++) {
-		struct device_state_display *display = &gpu_state(gpu)->displays[i];
-		if (display->width == 0) {
-			*display = (struct device_state_display){
-				link->prefer_width, link->prefer_height, link->refresh, 120};
-		}
-	}
+static void handle_displays_due(void *data) {
+	do_later(data);
 }
+
+static void handle_displays_told(void *data) {
+	struct virtio_gpu *gpu = data;
+	virtio_pci_config_changed(&gpu->virtio);
+	device_store_commit(gpu->setup.store);
+}
+
+static const struct virtio_displays_ops displays_ops = {
+	.due = handle_displays_due,
+	.told = handle_displays_told,
+};
 
 static void init_commands(struct virtio_gpu *gpu) {
 	gpu->commands = (struct gpu_commands){
@@ -395,7 +375,6 @@ int virtio_gpu_create(struct virtio_gpu **ret, const struct virtio_gpu_setup *se
 	gpu->setup = *setup;
 	gpu->state = &setup->store->work->state;
 	held_init(&gpu->held, gpu_state(gpu));
-	init_displays(gpu);
 	int error = resources_create(&gpu->resources, setup->store->file, gpu->state, setup->slice);
 	if (error == 0) {
 		error = sd_event_add_defer(setup->event, &gpu->work, handle_work, gpu);
@@ -409,6 +388,10 @@ int virtio_gpu_create(struct virtio_gpu **ret, const struct virtio_gpu_setup *se
 	}
 	if (error >= 0) {
 		error = sd_event_source_set_enabled(gpu->retry, SD_EVENT_OFF);
+	}
+	if (error >= 0) {
+		error = virtio_displays_init(&gpu->displays, setup->event, gpu_state(gpu),
+			gpu->setup.link, &displays_ops, gpu);
 	}
 	if (error < 0) {
 		virtio_gpu_destroy(gpu);
@@ -428,6 +411,7 @@ void virtio_gpu_destroy(struct virtio_gpu *gpu) {
 	}
 	sd_event_source_disable_unref(gpu->work);
 	sd_event_source_disable_unref(gpu->retry);
+	virtio_displays_finish(&gpu->displays);
 	resources_destroy(gpu->resources);
 	free(gpu);
 }

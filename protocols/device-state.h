@@ -107,7 +107,7 @@ struct device_state_scanout {
 
 /* What a head's display wants to be. */
 struct device_state_display {
-	uint32_t width, height; // pixels; 0: no display
+	uint32_t width, height; // pixels
 	uint32_t refresh;       // mHz
 	uint32_t scale;         // 120ths
 };
@@ -138,6 +138,8 @@ struct device_state_gpu {
 	uint32_t cursor_set; // the driver has said what the pointer looks like
 	uint32_t resources;  // resources in force; for `mullionctl status`
 	uint64_t heap_used;  // bytes of the slice's heap that they take
+	uint32_t unplugged;  // heads whose monitor is said to be gone, see replug.h
+	uint32_t reserved;
 };
 
 /* What the VMM said in its hello; valid while vmm_connected. */

@@ -1,0 +1,36 @@
+#include "replug.h"
+
+void replug_init(struct replug *replug, bool unplugged, uint64_t now) {
+	*replug = (struct replug){.unplugged = unplugged, .due = unplugged ? now : PACE_NEVER};
+}
+
+void replug_told(struct replug *replug, uint64_t now) {
+	replug->told = true;
+	if (!replug->unplugged) {
+		replug->due = now + REPLUG_AFTER;
+	}
+}
+
+void replug_followed(struct replug *replug) {
+	replug->told = false;
+	if (!replug->unplugged) {
+		replug->due = PACE_NEVER;
+	}
+}
+
+void replug_left(struct replug *replug, uint64_t now) {
+	if (replug->unplugged) {
+		replug->due = now;
+	}
+}
+
+uint64_t replug_due(const struct replug *replug) {
+	return replug->due;
+}
+
+bool replug_take(struct replug *replug, uint64_t now) {
+	replug->unplugged = !replug->unplugged && replug->told;
+	replug->told = false;
+	replug->due = replug->unplugged ? now + REPLUG_APART : PACE_NEVER;
+	return replug->unplugged;
+}
