@@ -36,6 +36,15 @@ def make_linux(suite):
   return made.stdout.split()
 
 
+def make_desktop(*words):
+  """Makes the desktop guest where it is not there yet; returns the paths of its disk, its
+  kernel and its initramfs, or nothing where it cannot be made. See tests/guests/make-desktop."""
+  made = subprocess.run([os.path.join(HERE, "..", "guests", "make-desktop"), *words],
+    stdout=subprocess.PIPE, text=True)
+  check(made.returncode in (0, 77), "the desktop guest could not be made")
+  return made.stdout.split() if made.returncode == 0 else []
+
+
 def processes():
   """Pid and name of every process of mullion's or QEMU."""
   found = {}
