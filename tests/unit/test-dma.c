@@ -88,6 +88,45 @@ static void nothing_outside_one_map_resolves(void **state) {
 	}
 }
 
+static void as_much_resolves_as_there_is_in_one_map(void **state) {
+	assert_int_equal(add(PAGE, PAGE), 0);
+	assert_int_equal(add_at(2 * PAGE, PAGE, 0, DMA_READ, ram), 0);
+	const struct {
+		uint64_t address, length, some;
+	} cases[] = {
+		{PAGE, 1, 1},
+		{PAGE, PAGE, PAGE},
+		{PAGE, UINT64_MAX, PAGE},
+		{2 * PAGE - 1, 2, 1},
+		{2 * PAGE, UINT64_MAX, PAGE},
+		{3 * PAGE, 1, 0},
+		{PAGE - 1, 2, 0},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint64_t some = cases[i].length;
+		bool there = dma_resolve_some(&dma, cases[i].address, &some, DMA_READ) != NULL;
+		assert_int_equal(there, cases[i].some != 0);
+		assert_int_equal(some, there ? cases[i].some : cases[i].length);
+	}
+	uint64_t some = 1;
+	assert_null(dma_resolve_some(&dma, 2 * PAGE, &some, DMA_WRITE));
+}
+
+/* What is missing may come back at once: a VMM remaps, or a process has died while it did. */
+static void memory_is_settled_once_nothing_was_taken_away_for_long(void **state) {
+	assert_true(dma_settled(&dma));
+	assert_int_equal(add(0, PAGE), 0);
+	assert_true(dma_settled(&dma));
+	assert_int_equal(dma_remove(&dma, 0, PAGE), 0);
+	assert_false(dma_settled(&dma));
+	dma.removed -= DMA_SETTLE_USEC;
+	assert_true(dma_settled(&dma));
+	assert_int_equal(add(0, PAGE), 0);
+	dma_finish(&dma);
+	assert_int_equal(dma_init(&dma, &table, &keep), 0);
+	assert_false(dma_settled(&dma));
+}
+
 static void a_read_only_map_cannot_be_written(void **state) {
 	assert_int_equal(add_at(0, PAGE, 0, DMA_READ, ram), 0);
 	assert_non_null(dma_resolve(&dma, 0, 1, DMA_READ));
@@ -254,6 +293,8 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		TEST(resolves_to_the_files_bytes),
 		TEST(nothing_outside_one_map_resolves),
+		TEST(as_much_resolves_as_there_is_in_one_map),
+		TEST(memory_is_settled_once_nothing_was_taken_away_for_long),
 		TEST(a_read_only_map_cannot_be_written),
 		TEST(a_map_without_a_file_resolves_to_nothing),
 		TEST(overlapping_maps_are_refused),

@@ -129,9 +129,76 @@ static void capabilities_form_a_list(void **unused) {
 	assert_int_equal(get(vendor + 2, 4), 0x40330011);
 }
 
+static unsigned windows_read, windows_written, commands;
+
+static void window_read(void *data, uint8_t *body) {
+	windows_read++;
+	body[3] = 0xee;
+}
+
+static void window_write(void *data, uint8_t *body) {
+	windows_written++;
+	assert_int_equal(body[3], 0x5a);
+}
+
+static void command_written(void *data) {
+	commands++;
+}
+
+/* Only accesses that lie in it: a VMM may read configuration space as a whole. */
+static void a_window_takes_what_lies_in_it(void **unused) {
+	static const struct pci_window_ops ops = {window_read, window_write};
+	static const uint8_t body[] = {1, 2, 0, 0, 0}, writable[] = {0, 0, 0xff, 0xff, 0xff};
+	const struct pci_capability capabilities[] = {{.id = PCI_CAP_ID_VNDR,
+							      .length = sizeof(body),
+							      .body = body,
+							      .writable = writable,
+							      .window = 3,
+							      .ops = &ops},
+		{.id = PCI_CAP_ID_VNDR, .length = 2, .body = body, .window = 3, .ops = &ops}};
+	description.capabilities = capabilities;
+	assert_true(pci_init(&pci, &description, &state));
+	uint32_t at = get(get(PCI_CAPABILITY_LIST, 1) + 1, 1) + 2;
+	windows_read = windows_written = 0;
+	get(0, 4);
+	get(at, 2);
+	get(at + 1, 4);
+	get(at + 4, 2);
+	put(at + 1, 0, 2);
+	assert_int_equal(windows_read + windows_written, 0);
+	assert_int_equal(get(at + 3, 1), 0xee);
+	assert_int_equal(get(at + 2, 3) >> 8 & 0xff, 0xee);
+	put(at + 3, 0x5a, 1);
+	assert_int_equal(windows_read, 2);
+	assert_int_equal(windows_written, 1);
+	// One longer than its capability, or a second one.
+	description.capabilities = &capabilities[1];
+	assert_false(pci_init(&pci, &description, &state));
+	const struct pci_capability two[] = {capabilities[0], capabilities[0]};
+	description.capabilities = two;
+	description.capabilities_len = 2;
+	assert_false(pci_init(&pci, &description, &state));
+}
+
+static void writes_of_the_command_register_are_told(void **unused) {
+	description.command_written = command_written;
+	assert_true(pci_init(&pci, &description, &state));
+	commands = 0;
+	put(PCI_STATUS, 0, 2);
+	put(PCI_VENDOR_ID, 0, 4);
+	assert_int_equal(commands, 0);
+	put(PCI_COMMAND, 0, 2);
+	put(PCI_COMMAND + 1, 4, 1);
+	put(PCI_COMMAND - 1, 0, 2);
+	assert_int_equal(commands, 3);
+}
+
 static void the_command_register_gates(void **unused) {
 	assert_false(pci_may_master(&pci));
 	assert_true(pci_may_intx(&pci));
+	assert_false(pci_msix_enabled(&pci));
+	put(get(PCI_CAPABILITY_LIST, 1) + PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE, 2);
+	assert_true(pci_msix_enabled(&pci));
 	put(PCI_COMMAND, PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE, 2);
 	assert_true(pci_may_master(&pci));
 	assert_false(pci_may_intx(&pci));
@@ -217,6 +284,8 @@ int main(void) {
 		TEST(bars_tell_their_size),
 		TEST(the_state_shows_where_the_guest_put_its_bars),
 		TEST(capabilities_form_a_list),
+		TEST(a_window_takes_what_lies_in_it),
+		TEST(writes_of_the_command_register_are_told),
 		TEST(the_command_register_gates),
 		TEST(impossible_descriptions_are_refused),
 		TEST(a_later_process_goes_on_with_what_the_guest_wrote),
