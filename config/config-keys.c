@@ -110,7 +110,7 @@ const struct config_key config_keys[] = {
 		.help = "Shut its processes in: its GPU's into nothing, its QEMU into its own files. Without it, whoever breaks out of the guest has all rights of the user."},
 
 	{GUEST("gpu", "personality", CONFIG_CHOICE, personality),
-		CHOICES("virtio-vga", "virtio-gpu", "bochs"), .fallback = "bochs",
+		CHOICES("virtio-vga", "virtio-gpu", "bochs"), .fallback = "virtio-vga",
 		.help = "The graphics card that the guest sees: virtio-vga for firmware and the system alike, virtio-gpu without what firmware and simple drivers need, bochs with nothing else."},
 	{GUEST("gpu", "vram", CONFIG_SIZE, vram),
 		.min = MIB, .max = TIB, .step = 4 * KIB, .fallback = "64M",

@@ -14,7 +14,7 @@
 #define START_USEC (10 * USEC_PER_SEC)
 
 static const char guest_ini[] = "[guest]\nautostart = yes\n"
-				"[gpu]\nvram = 16M\n"
+				"[gpu]\npersonality = bochs\nvram = 16M\n"
 				"[machine]\nvmm = external\n";
 
 static void fail(struct desk *desk, const char *what, int error) {

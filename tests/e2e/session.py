@@ -12,6 +12,7 @@ from tap import check, wait_until
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.environ.get("MULLION_TEST_BUILD") or os.path.join(HERE, "..", "..", "build")
 TESTS = os.path.join(BUILD, "tests")
+KEY_LEFTSHIFT = 42
 PROGRAMS = ("mullion", "mulliond", "mullion-device", "qemu-system-x86_64")
 
 
@@ -233,6 +234,15 @@ paths = {self.path(name + '.serial')}
       self.input_process.stdin.write(command + "\n")
       answer = self.input_process.stdout.readline()
       check(answer == "ok\n", f"virtual-input has ended at '{command}'")
+
+  def expect_keys(self, guest, seconds=20):
+    """Waits until keys reach a guest, as they do not while its GPU process is replaced."""
+    mark = self.mark(guest)
+
+    def arrive():
+      self.input(f"key {KEY_LEFTSHIFT}")
+      return re.search(f"^key {KEY_LEFTSHIFT} 1$", self.serial(guest)[mark:], re.MULTILINE)
+    wait_until(arrive, f"keys reach '{guest}'", seconds, 0.2)
 
   def display(self):
     """The compositor's public Wayland socket."""

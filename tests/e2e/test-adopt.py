@@ -142,6 +142,7 @@ def device_is_replaced(session):
   wait_until(lambda: session.guest("linux").get("devicePid") not in (None, pid),
     "the device is replaced", 10)
   wait_until(lambda: session.guest("linux")["shown"], "it is shown again", 10)
+  session.expect_keys("linux")
   types(session, "linux", "echo Replaced-$((6*7))", "^Replaced-42")
   replace_host(session)
   types(session, "linux", "echo Again-$((6*7))", "^Again-42")

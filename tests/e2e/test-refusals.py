@@ -27,7 +27,7 @@ esac
 
 def configure(session):
   def guest(name, machine, vram="8M"):
-    session.configure(name, f"[guest]\nstop-timeout = 1s\n[gpu]\nvram = {vram}\n[machine]\n"
+    session.configure(name, f"[guest]\nstop-timeout = 1s\n[gpu]\nvram = {vram}\nsize = 640x480\n[machine]\n"
       f"memory = 64M\ncpus = 1\nnetwork = none\n{machine}\n")
 
   old = session.path("old-qemu")

@@ -55,7 +55,7 @@ def complaints(session):
 def type_line(session, line):
   """Types it once the guest is shown again: a new GPU process has the focus only then."""
   wait_until(lambda: session.guest(NAME)["shown"], "the guest is shown", 20)
-  time.sleep(0.5)
+  session.expect_keys(NAME)
   session.input(f"type \\n{line}\\n")
 
 
@@ -112,6 +112,7 @@ def draw(session):
     session.expect_serial(NAME, "^card ", mark)
     kill_device(session)
     wait_until(lambda: is_card(session), "the card is whole", 20)
+    session.expect_keys(NAME)
     session.input(f"key {KEY_SPACE}") # ends it
     time.sleep(1)
   same(complaints(session), [], "what QEMU says")

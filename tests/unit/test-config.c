@@ -287,13 +287,13 @@ static const struct value_case guest_values[] = {
 	{"gpu", "personality", "virtio-gpu", "1"},
 	{"gpu", "personality", "bochs", "2"},
 	{"gpu", "personality", "vga", "!is no choice"},
-	{"gpu", "vram", "8M", "8388608"},
+	{"gpu", "vram", "16M", "16777216"},
 	{"gpu", "vram", "1000K", "!is too small"},
 	{"gpu", "vram", "8389000", "!is no multiple of 4K"},
 	{"gpu", "vram", "2T", "!is too large"},
 	{"gpu", "vram", "auto", "!is no size"},
 	{"gpu", "aperture", "16M", "16777216"},
-	{"gpu", "aperture", "auto", "67108864"},
+	{"gpu", "aperture", "auto", "16777216"},
 	{"gpu", "aperture", "512M", "!is too large"},
 	{"gpu", "aperture", "0", "!is too small"},
 	{"gpu", "heads", "1", "1"},
@@ -858,13 +858,13 @@ static void directories_are_searched_the_xdg_way(void **state) {
 	setenv("XDG_CONFIG_HOME", home, 1);
 	setenv("XDG_CONFIG_DIRS", dirs, 1);
 	write_file("etc/mullion/mullion.ini", "[mullion]\nvram = 512M\n");
-	write_file("etc/mullion/guests/a.ini", "[gpu]\nvram = 8M\n");
+	write_file("etc/mullion/guests/a.ini", "[gpu]\nvram = 12M\n");
 	write_file("etc/mullion/guests/b.ini", "[gpu]\nvram = 16M\n");
 	write_file("home/mullion/guests/b.ini", "[gpu]\nvram = 32M\n");
 	expect_loads();
 	assert_int_equal(fixture.config.host.vram, 512 << 20);
 	assert_int_equal(fixture.config.guests_len, 2);
-	assert_int_equal(config_find_guest(&fixture.config, "a")->vram, 8 << 20);
+	assert_int_equal(config_find_guest(&fixture.config, "a")->vram, 12 << 20);
 	assert_int_equal(config_find_guest(&fixture.config, "b")->vram, 32 << 20);
 	write_file("home/mullion/mullion.ini", "[desktop]\nborder = 2\n");
 	expect_loads();
@@ -888,13 +888,13 @@ static void one_file_is_checked_by_its_name(void **state) {
 }
 
 static void failed_load_leaves_the_old_one_in_force(void **state) {
-	write_file("guests/a.ini", "[gpu]\nvram = 8M\n");
+	write_file("guests/a.ini", "[gpu]\nvram = 16M\n");
 	expect_loads();
 	struct config_guest *guests = fixture.config.guests;
-	write_file("guests/a.ini", "[gpu]\nvram = 16M\nsize = 1\n");
+	write_file("guests/a.ini", "[gpu]\nvram = 32M\nsize = 1\n");
 	assert_false(config_load(&fixture.config, NULL, NULL));
 	assert_ptr_equal(fixture.config.guests, guests);
-	assert_int_equal(fixture.config.guests[0].vram, 8 << 20);
+	assert_int_equal(fixture.config.guests[0].vram, 16 << 20);
 }
 
 static void keys_are_printed_for_each_use(void **state) {
