@@ -30,6 +30,9 @@ int sandbox_keep_capabilities(void);
 /* Drops all of them, from the bounding set too. */
 int sandbox_drop_capabilities(void);
 
+/* Which of SANDBOX_UNSEEN are in force in this process. */
+sandbox_layers sandbox_read_unseen(void);
+
 int sandbox_no_exec_gain(void);
 int sandbox_not_dumpable(void);
 int sandbox_limit(enum sandbox_kind kind);

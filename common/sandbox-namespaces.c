@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fd.h"
@@ -31,6 +32,40 @@ pid_t sandbox_fork(const struct sandbox *sandbox) {
 	outer_gid = getegid();
 	long pid = syscall(SYS_clone3, &args, sizeof(args));
 	return pid < 0 ? -errno : (pid_t)pid;
+}
+
+/* The kernel names no namespace when it refuses all of them in one call. */
+bool sandbox_find_refused(const struct sandbox *sandbox, struct sandbox_problem *ret) {
+	static const struct {
+		enum sandbox_layer layer;
+		uint64_t flag;
+	} tries[] = {
+		{SANDBOX_USER_NS, 0},
+		{SANDBOX_MOUNT_NS, CLONE_NEWNS},
+		{SANDBOX_PID_NS, CLONE_NEWPID},
+		{SANDBOX_NET_NS, CLONE_NEWNET},
+		{SANDBOX_IPC_NS, CLONE_NEWIPC},
+		{SANDBOX_UTS_NS, CLONE_NEWUTS},
+		{SANDBOX_CGROUP_NS, CLONE_NEWCGROUP},
+	};
+	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
+		struct clone_args args = {
+			.flags = CLONE_NEWUSER | tries[i].flag, .exit_signal = SIGCHLD};
+		if (tries[i].flag == CLONE_NEWNET && sandbox->host_network) {
+			continue;
+		}
+		long pid = syscall(SYS_clone3, &args, sizeof(args));
+		if (pid == 0) {
+			_exit(0);
+		}
+		if (pid < 0) {
+			*ret = (struct sandbox_problem){.layer = tries[i].layer, .error = errno};
+			return true;
+		}
+		while (waitpid((pid_t)pid, NULL, 0) < 0 && errno == EINTR) {
+		}
+	}
+	return false;
 }
 
 static int write_file(const char *path, const char *text) {

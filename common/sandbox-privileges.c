@@ -105,6 +105,15 @@ int sandbox_not_dumpable(void) {
 	return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : -ENOSYS;
 }
 
+sandbox_layers sandbox_read_unseen(void) {
+	// Landlock was tried out when it was applied, see sandbox_landlock().
+	sandbox_layers seen = 1u << SANDBOX_LANDLOCK;
+	seen |= (sandbox_layers)(prctl(PR_GET_MDWE, 0, 0, 0, 0) == PR_MDWE_REFUSE_EXEC_GAIN)
+		<< SANDBOX_NO_EXEC_GAIN;
+	seen |= (sandbox_layers)(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0) << SANDBOX_NOT_DUMPABLE;
+	return seen;
+}
+
 static int limit(int resource, rlim_t value) {
 	struct rlimit now;
 	if (getrlimit(resource, &now) < 0) {

@@ -38,12 +38,16 @@ const char *sandbox_layer_name(enum sandbox_layer layer) {
 }
 
 void sandbox_describe(const struct sandbox_problem *problem, char line[SANDBOX_LINE_MAX]) {
-	const char *detail = problem->detail;
+	const char *detail = problem->detail, *name = strerrorname_np(problem->error);
+	char error[128] = "";
+	if (problem->error != 0) {
+		snprintf(error, sizeof(error), ": %s (%s)", strerror(problem->error),
+			name != NULL ? name : "?");
+	}
 	snprintf(line, SANDBOX_LINE_MAX,
-		"its sandbox cannot be made: %s%s%.200s: %s: %s, or set sandbox = off",
+		"its sandbox cannot be made: %s%s%.200s%s: %s, or set sandbox = off",
 		layers[problem->layer].name, detail != NULL ? ": " : "",
-		detail != NULL ? detail : "", strerror(problem->error),
-		layers[problem->layer].advice);
+		detail != NULL ? detail : "", error, layers[problem->layer].advice);
 }
 
 void sandbox_add(
@@ -107,7 +111,8 @@ int sandbox_enter(const struct sandbox *sandbox, struct sandbox_problem *ret) {
 						    : enter_vmm(sandbox, ret);
 }
 
-int sandbox_enter_device(unsigned *ret_landlock, struct sandbox_problem *ret) {
+int sandbox_enter_device(
+	unsigned *ret_landlock, sandbox_layers *ret_seen, struct sandbox_problem *ret) {
 	const char *path;
 	*ret = (struct sandbox_problem){0};
 	if (failed(ret, SANDBOX_USER_NS, sandbox_check_ids()) ||
@@ -122,5 +127,6 @@ int sandbox_enter_device(unsigned *ret_landlock, struct sandbox_problem *ret) {
 		failed(ret, SANDBOX_LIMITS, sandbox_limit(SANDBOX_KIND_DEVICE))) {
 		return -1;
 	}
+	*ret_seen = sandbox_read_unseen();
 	return 0;
 }

@@ -37,6 +37,9 @@ enum sandbox_layer {
 	SANDBOX_LAYERS,
 };
 
+/* Bits of 1 << enum sandbox_layer. */
+typedef uint32_t sandbox_layers;
+
 /* As it is shown: "user namespace". */
 const char *sandbox_layer_name(enum sandbox_layer layer);
 
@@ -47,7 +50,7 @@ struct sandbox_problem {
 	const char *detail; // borrowed: the path it is about; NULL where there is none
 };
 
-/* One line that names the layer and the error, and says what to do. */
+/* One line that names the layer and the error, where one is known, and says what to do. */
 #define SANDBOX_LINE_MAX 512
 void sandbox_describe(const struct sandbox_problem *problem, char line[SANDBOX_LINE_MAX]);
 
@@ -94,21 +97,25 @@ void sandbox_finish(struct sandbox *sandbox);
 pid_t sandbox_fork(const struct sandbox *sandbox);
 
 /*
+ * After sandbox_fork() has failed: which namespace the kernel refuses, by asking for each. False
+ * where it refuses none: then it was not for them.
+ */
+bool sandbox_find_refused(const struct sandbox *sandbox, struct sandbox_problem *ret);
+
+/*
  * In the child of sandbox_fork(), with its descriptors in place: all that comes before
  * execve(). Returns 0; or -1, and the child must not go on.
  */
 int sandbox_enter(const struct sandbox *sandbox, struct sandbox_problem *ret);
 
 /*
- * In the device, once. *ret_landlock is the ABI of Landlock that is in force. Returns 0; or
- * -1, and the process must not go on. Afterwards no file can be opened, no socket made,
+ * In the device, once. *ret_landlock is the ABI of Landlock that is in force, *ret_seen which
+ * of SANDBOX_UNSEEN it has seen to be in force. Returns 0; or -1, and the process must not go on. Afterwards no file can be opened, no socket made,
  * and a forbidden system call kills the process; what it does is done with the descriptors
  * that it has and gets.
  */
-int sandbox_enter_device(unsigned *ret_landlock, struct sandbox_problem *ret);
-
-/* Bits of 1 << enum sandbox_layer. */
-typedef uint32_t sandbox_layers;
+int sandbox_enter_device(
+	unsigned *ret_landlock, sandbox_layers *ret_seen, struct sandbox_problem *ret);
 
 /* What cannot be seen from outside, and not be given up from inside. */
 #define SANDBOX_UNSEEN                                                                             \

@@ -167,6 +167,9 @@ static bool take_message(struct gpu *gpu, const struct link_message *message, in
 	case LINK_VMM:
 		gpu->device.connected = message->vmm.connected;
 		return true;
+	case LINK_SANDBOX:
+		gpu->device.untrusted_sandbox = message->sandbox;
+		return true;
 	case LINK_DISPLAY:
 		take_display(gpu, fds[0]);
 		return true;

@@ -124,6 +124,9 @@ static bool handle_message(
 	case LINK_DROP:
 		gpu_device_keep(device, &message->key, -1);
 		return true;
+	case LINK_SANDBOX:
+		device->untrusted_sandbox = message->sandbox;
+		return true;
 	case LINK_PONG:
 		handle_pong(device, &message->beat);
 		return true;
@@ -179,7 +182,7 @@ static int handle_pause(sd_event_source *source, uint64_t usec, void *data);
 static void replace(struct gpu_device *device, const char *reason) {
 	uint64_t wait;
 	if (!backoff_died(&device->backoff, clock_usec(), &wait)) {
-		char text[PROCESS_HOW_MAX + 128];
+		char text[SANDBOX_LINE_MAX + 64];
 		snprintf(text, sizeof(text), "%s, after more than %d others in a minute", reason,
 			BACKOFF_DEATHS_MAX);
 		device->ops->ended(device->data, text);
@@ -205,18 +208,28 @@ static int handle_pause(sd_event_source *source, uint64_t usec, void *data) {
 	return 0;
 }
 
+/* How it has ended, or the layer that it could not apply; why not it may have said itself. */
+static void describe_end(
+	const struct gpu_device *device, const siginfo_t *info, char line[SANDBOX_LINE_MAX]) {
+	const struct link_sandbox *untrusted = &device->untrusted_sandbox;
+	struct sandbox_problem problem = {0};
+	char how[PROCESS_HOW_MAX];
+	if (process_sandbox_failed(info, &problem.layer)) {
+		problem.error = untrusted->failed == problem.layer ? (int)untrusted->error : 0;
+		sandbox_describe(&problem, line);
+		return;
+	}
+	process_how(info, how);
+	snprintf(line, SANDBOX_LINE_MAX, "its GPU process (mullion-device) %s",
+		device->fault != NULL ? device->fault : how);
+}
+
 static void handle_exit(void *data, const siginfo_t *info) {
 	struct gpu_device *device = data;
-	char how[PROCESS_HOW_MAX], reason[PROCESS_HOW_MAX + 64];
-	const char *layer = process_sandbox_failed(info);
-	process_how(info, how);
-	if (layer != NULL) {
-		snprintf(how, sizeof(how), "cannot be shut in (%s): its log says why", layer);
-	}
+	char reason[SANDBOX_LINE_MAX];
 	drain(device);
 	close_link(device);
-	snprintf(reason, sizeof(reason), "its GPU process (mullion-device) %s",
-		device->fault != NULL ? device->fault : how);
+	describe_end(device, info, reason);
 	if (device->ordered || !device->ready) {
 		device->ops->ended(device->data, reason);
 	} else {
@@ -239,7 +252,9 @@ static int spawn(struct gpu_device *device, int link, char **ret_reason) {
 	int error = process_start(&device->process, device->event, &spec, handle_exit, device);
 	free(path);
 	if (error < 0) {
-		return refuse(ret_reason, "mullion-device cannot be started: %s", strerror(-error));
+		char why[SANDBOX_LINE_MAX];
+		process_why(spec.sandbox, error, why);
+		return refuse(ret_reason, "mullion-device cannot be started: %s", why);
 	}
 	return 0;
 }
@@ -273,6 +288,7 @@ int gpu_device_start(struct gpu_device *device, char **ret_reason) {
 	device->link = pair[0];
 	device->fault = NULL;
 	device->missed = 0;
+	device->untrusted_sandbox = (struct link_sandbox){0};
 	error = spawn(device, pair[1], ret_reason);
 	close(pair[1]);
 	if (error < 0) {

@@ -30,20 +30,21 @@ struct gpu_device_ops {
 struct gpu_device {
 	struct process process;
 	struct link_setup setup;
-	bool sandbox;                  // it is shut in
-	const int *fds;                // borrowed, LINK_FDS of them: what LINK_SETUP brings
-	int link;                      // owned, -1 when closed
-	sd_event_source *link_source;  // owned
-	struct keeper keeper;          // what the process has stored
-	struct fd_shelf *shelf;        // borrowed: keeps it beyond this process
-	bool connected;                // a VMM is
-	bool ready;                    // one has answered, ever
-	bool ordered;                  // its end was asked for
-	uint64_t cookie;               // of the last ping
-	bool unanswered;               // that one is
-	unsigned missed;               // pings that were not answered in their time
-	const char *fault;             // why it was killed from here; NULL: it was not
-	sd_event_source *beat, *pause; // owned: the pulse; until it is started again
+	bool sandbox;                          // it is shut in
+	const int *fds;                        // borrowed, LINK_FDS of them: what LINK_SETUP brings
+	int link;                              // owned, -1 when closed
+	sd_event_source *link_source;          // owned
+	struct keeper keeper;                  // what the process has stored
+	struct fd_shelf *shelf;                // borrowed: keeps it beyond this process
+	struct link_sandbox untrusted_sandbox; // what the process says of it
+	bool connected;                        // a VMM is
+	bool ready;                            // one has answered, ever
+	bool ordered;                          // its end was asked for
+	uint64_t cookie;                       // of the last ping
+	bool unanswered;                       // that one is
+	unsigned missed;                       // pings that were not answered in their time
+	const char *fault;                     // why it was killed from here; NULL: it was not
+	sd_event_source *beat, *pause;         // owned: the pulse; until it is started again
 	struct backoff backoff;
 	uint64_t restarts;
 	sd_event *event; // borrowed

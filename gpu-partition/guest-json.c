@@ -30,12 +30,12 @@ static int new_array(sd_json_variant **ret) {
 	return sd_json_variant_new_array(ret, NULL, 0);
 }
 
-/* Appends the layers that are in force for a process of the guest's. Those that cannot be
- * seen were applied before the process took anything, or it would not be there. */
+/* Appends the layers that are in force for a process of the guest's; of those that cannot be
+ * seen from here the ones that somebody else vouches for. */
 static int append_layers(sd_json_variant **array, const char *process, pid_t pid,
-	sandbox_layers unseen, bool sandboxed) {
+	sandbox_layers unseen, const char *by) {
 	sandbox_layers layers = pid != 0 ? sandbox_read_layers(pid) : 0;
-	layers |= sandboxed && layers != 0 ? unseen : 0;
+	layers |= layers != 0 ? unseen & SANDBOX_UNSEEN : 0;
 	int error = 0;
 	for (enum sandbox_layer i = 0; i < SANDBOX_LAYERS && error >= 0; i++) {
 		char line[64];
@@ -43,7 +43,7 @@ static int append_layers(sd_json_variant **array, const char *process, pid_t pid
 			continue;
 		}
 		snprintf(line, sizeof(line), "%s: %s%s", process, sandbox_layer_name(i),
-			(SANDBOX_UNSEEN >> i & 1) != 0 ? " (asked for)" : "");
+			(SANDBOX_UNSEEN >> i & 1) != 0 ? by : "");
 		error = sd_json_variant_append_arrayb(array, SD_JSON_BUILD_STRING(line));
 	}
 	return error;
@@ -51,15 +51,16 @@ static int append_layers(sd_json_variant **array, const char *process, pid_t pid
 
 static int layers_to_json(const struct guest *guest, sd_json_variant **ret) {
 	sd_json_variant *array = NULL;
-	bool sandboxed = guest->config->sandbox;
+	const struct gpu_device *device = &guest->gpu.device;
 	int error = new_array(&array);
 	if (error >= 0) {
-		error = append_layers(
-			&array, "gpu", guest->gpu.device.process.pid, SANDBOX_UNSEEN, sandboxed);
+		error = append_layers(&array, "gpu", device->process.pid,
+			device->untrusted_sandbox.layers, " (reported by the device)");
 	}
+	// Without it QEMU would not have been executed.
 	if (error >= 0) {
 		error = append_layers(&array, "vmm", guest->machine.process.pid,
-			1u << SANDBOX_LANDLOCK, sandboxed);
+			guest->config->sandbox ? 1u << SANDBOX_LANDLOCK : 0, " (asked for)");
 	}
 	if (error < 0) {
 		sd_json_variant_unref(array);

@@ -33,6 +33,7 @@ struct device {
 	sd_event_source *link_source; // owned
 	struct link_listener links;   // where another mulliond connects
 	bool adopting;                // it does not know all yet
+	struct link_sandbox sandbox;  // to be told
 	struct missed missed;         // while it does not
 	sd_event_source *alone;       // owned: ends a device that nobody needs
 	bool vmm_told, vmm_connected; // what mulliond knows, and what is
@@ -412,6 +413,12 @@ static void send_missed(struct device *device) {
 	}
 }
 
+/* How this process is shut in. */
+static int tell_sandbox(struct device *device) {
+	const struct link_message message = {.type = LINK_SANDBOX, .sandbox = device->sandbox};
+	return link_send(device->link, &message, NULL, 0);
+}
+
 /* Tells another mulliond the rest. Returns 0; -EAGAIN where it does not take all now. */
 static int adopt_rest(struct device *device) {
 	struct link_message message = {.type = LINK_DISPLAY};
@@ -426,6 +433,9 @@ static int adopt_rest(struct device *device) {
 	};
 	if (error == 0) {
 		error = link_send(device->link, &message, NULL, 0);
+	}
+	if (error == 0) {
+		error = tell_sandbox(device);
 	}
 	message = (struct link_message){.type = LINK_GO};
 	if (error == 0) {
@@ -597,13 +607,16 @@ int main(int argc, char *argv[]) {
 			LINK_DEVICE_FD);
 		return EXIT_FAILURE;
 	}
+	struct link_sandbox layers = {0};
 	if (sandbox) {
-		device_sandbox();
+		device_sandbox(LINK_DEVICE_FD, &layers);
 	}
 	signal(SIGPIPE, SIG_IGN);
 	struct device device;
 	int error = device_init(&device);
+	device.sandbox = layers;
 	if (error >= 0) {
+		tell_sandbox(&device);
 		error = sd_event_loop(device.event);
 	}
 	if (error < 0) {

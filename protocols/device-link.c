@@ -161,6 +161,15 @@ static bool decode_beat(const void *body, size_t size, struct link_beat *beat) {
 	return true;
 }
 
+static bool decode_sandbox(const void *body, size_t size, struct link_sandbox *sandbox) {
+	if (size != sizeof(*sandbox)) {
+		return false;
+	}
+	memcpy(sandbox, body, size);
+	return sandbox->failed < LINK_SANDBOX_LAYERS_MAX &&
+		sandbox->error <= LINK_SANDBOX_ERROR_MAX && sandbox->reserved == 0;
+}
+
 bool link_decode(const void *packet, size_t size, size_t fds, struct link_message *ret) {
 	struct link_header header;
 	if (size < sizeof(header)) {
@@ -196,6 +205,9 @@ bool link_decode(const void *packet, size_t size, size_t fds, struct link_messag
 	case LINK_PONG:
 		valid = fds == 0 && decode_beat(body, size, &message.beat);
 		break;
+	case LINK_SANDBOX:
+		valid = fds == 0 && decode_sandbox(body, size, &message.sandbox);
+		break;
 	case LINK_INPUT:
 		valid = fds == 0 && decode_input(body, size, &message.input);
 		break;
@@ -225,6 +237,8 @@ static size_t body_size(const struct link_message *message) {
 	case LINK_PING:
 	case LINK_PONG:
 		return sizeof(message->beat);
+	case LINK_SANDBOX:
+		return sizeof(message->sandbox);
 	case LINK_DISPLAY:
 	case LINK_GO:
 		break;

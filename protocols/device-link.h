@@ -56,6 +56,8 @@ enum link_type {
 	/* device -> mulliond, on a connection of its listener: struct link_setup and descriptors
 	 * as in LINK_SETUP. */
 	LINK_ADOPT = 11,
+	/* device -> mulliond. struct link_sandbox: how it is shut in, or why it cannot be. */
+	LINK_SANDBOX = 12,
 };
 
 /* The descriptors of LINK_SETUP and LINK_ADOPT, in this order. */
@@ -160,6 +162,17 @@ struct link_beat {
 	uint64_t cookie;
 };
 
+/* What cannot be seen from outside. Layers are those of enum sandbox_layer. */
+struct link_sandbox {
+	uint32_t layers;   // bits: those that the device has asked the kernel about
+	uint32_t failed;   // which could not be applied, where there is an error
+	uint32_t error;    // errno, or 0
+	uint32_t reserved; // 0
+};
+
+#define LINK_SANDBOX_LAYERS_MAX 32
+#define LINK_SANDBOX_ERROR_MAX 4095
+
 /* A checked message. Descriptors travel beside it. */
 struct link_message {
 	enum link_type type;
@@ -169,6 +182,7 @@ struct link_message {
 		struct link_vmm vmm;
 		struct link_key key; // LINK_STORED, LINK_STORE, LINK_DROP
 		struct link_beat beat;
+		struct link_sandbox sandbox;
 	};
 };
 

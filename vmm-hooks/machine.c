@@ -192,7 +192,8 @@ static void handle_exit(void *data, const siginfo_t *info) {
 		}
 	}
 	process_how(info, how);
-	if (process_sandbox_failed(info) && machine->last_error[0] != '\0') {
+	enum sandbox_layer layer;
+	if (process_sandbox_failed(info, &layer) && machine->last_error[0] != '\0') {
 		snprintf(reason, sizeof(reason), "QEMU: %s", machine->last_error);
 	} else if (machine->last_error[0] != '\0') {
 		snprintf(reason, sizeof(reason), "QEMU %s: %s", how, machine->last_error);
@@ -205,7 +206,8 @@ static void handle_exit(void *data, const siginfo_t *info) {
 }
 
 static int spawn(struct machine *machine, sd_event *event, const struct config_guest *guest,
-	const struct qemu_needs *needs, const struct machine_sockets *sockets, int errors_fd) {
+	const struct qemu_needs *needs, const struct machine_sockets *sockets, int errors_fd,
+	char why[SANDBOX_LINE_MAX]) {
 	struct qemu_context context = {
 		.gpu_socket = sockets->gpu,
 		.firmware_code = needs->firmware_code,
@@ -228,6 +230,9 @@ static int spawn(struct machine *machine, sd_event *event, const struct config_g
 		spec.sandbox = &sandbox;
 	}
 	error = process_start(&machine->process, event, &spec, handle_exit, machine);
+	if (error < 0) {
+		process_why(spec.sandbox, error, why);
+	}
 	sandbox_finish(&sandbox);
 	words_free(argv);
 	return error;
@@ -256,14 +261,15 @@ static int control(
 }
 
 static int start(struct machine *machine, sd_event *event, const struct config_guest *guest,
-	const struct qemu_needs *needs, const struct machine_sockets *sockets) {
+	const struct qemu_needs *needs, const struct machine_sockets *sockets,
+	char why[SANDBOX_LINE_MAX]) {
 	int errors[2];
 	if (pipe2(errors, O_CLOEXEC) < 0) {
 		return -errno;
 	}
 	fd_set_nonblock(errors[0], true);
 	machine->errors = errors[0];
-	int error = spawn(machine, event, guest, needs, sockets, errors[1]);
+	int error = spawn(machine, event, guest, needs, sockets, errors[1], why);
 	close(errors[1]);
 	if (error >= 0) {
 		error = sd_event_add_io(event, &machine->errors_source, machine->errors, EPOLLIN,
@@ -278,9 +284,10 @@ int machine_start(struct machine *machine, sd_event *event, const struct config_
 	char **ret_reason) {
 	init(machine, guest, ops, data);
 	machine->kvm = needs->kvm;
+	char why[SANDBOX_LINE_MAX] = "";
 	int error = control(machine, event, host, sockets->qmp);
 	if (error >= 0) {
-		error = start(machine, event, guest, needs, sockets);
+		error = start(machine, event, guest, needs, sockets, why);
 	}
 	if (error >= 0) {
 		return 0;
@@ -288,7 +295,8 @@ int machine_start(struct machine *machine, sd_event *event, const struct config_
 	machine_finish(machine);
 	return error == -EINVAL
 		? refuse(ret_reason, "a quote without its end: mend 'extra' in %s", guest->file)
-		: refuse(ret_reason, "QEMU cannot be started: %s", strerror(-error));
+		: refuse(ret_reason, "QEMU cannot be started: %s",
+			  why[0] != '\0' ? why : strerror(-error));
 }
 
 int machine_adopt(struct machine *machine, sd_event *event, const struct config_host *host,

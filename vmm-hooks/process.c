@@ -202,9 +202,20 @@ void process_how(const siginfo_t *info, char how[PROCESS_HOW_MAX]) {
 	}
 }
 
-const char *process_sandbox_failed(const siginfo_t *info) {
+bool process_sandbox_failed(const siginfo_t *info, enum sandbox_layer *ret_layer) {
 	int layer = info->si_status - SANDBOX_EXIT_STATUS;
-	return info->si_code == CLD_EXITED && layer >= 0 && layer < SANDBOX_LAYERS
-		? sandbox_layer_name(layer)
-		: NULL;
+	if (info->si_code != CLD_EXITED || layer < 0 || layer >= SANDBOX_LAYERS) {
+		return false;
+	}
+	*ret_layer = layer;
+	return true;
+}
+
+void process_why(const struct sandbox *sandbox, int error, char line[SANDBOX_LINE_MAX]) {
+	struct sandbox_problem problem;
+	if (sandbox != NULL && sandbox_find_refused(sandbox, &problem)) {
+		sandbox_describe(&problem, line);
+	} else {
+		snprintf(line, SANDBOX_LINE_MAX, "%s", strerror(-error));
+	}
 }

@@ -63,8 +63,14 @@ void process_signal(struct process *process, int signal);
 /* Kills what still runs, and reaps a child, without exited(); safe on a zeroed one. */
 void process_finish(struct process *process);
 
-/* The layer by whose failure it has ended (sandbox.h), or NULL. */
-const char *process_sandbox_failed(const siginfo_t *info);
+/* Whether it has ended by the failure of a layer of its sandbox, and which one. */
+bool process_sandbox_failed(const siginfo_t *info, enum sandbox_layer *ret_layer);
+
+/*
+ * One line of why a process with this sandbox, or NULL, could not be started: which namespace
+ * the kernel refuses, or the -errno of process_start().
+ */
+void process_why(const struct sandbox *sandbox, int error, char line[SANDBOX_LINE_MAX]);
 
 /* "exited with status 1", "was killed by signal 11 (Segmentation fault)", "ended". */
 #define PROCESS_HOW_MAX 80

@@ -189,9 +189,11 @@ def slices(session):
 
 NAMESPACES = ["user namespace", "mount namespace", "pid namespace", "net namespace",
   "ipc namespace", "uts namespace", "cgroup namespace"]
-COMMON_LAYERS = NAMESPACES + ["own root", "no new privileges", "landlock (asked for)", "seccomp",
+COMMON_LAYERS = NAMESPACES + ["own root", "no new privileges", "seccomp",
   "no capabilities", "resource limits"]
-GPU_LAYERS = ["no writable code (asked for)", "not dumpable (asked for)"]
+VMM_LAYERS = ["landlock (asked for)"]
+GPU_LAYERS = [f"{layer} (reported by the device)"
+  for layer in ("landlock", "no writable code", "not dumpable")]
 
 
 @plan.test("both processes of every guest are shut in by all layers")
@@ -199,7 +201,7 @@ def layers(session):
   for guest in MODES:
     status = session.guest(guest)
     check(status["sandbox"], f"'{guest}' has no sandbox")
-    for process, expected in (("gpu", COMMON_LAYERS + GPU_LAYERS), ("vmm", COMMON_LAYERS)):
+    for process, expected in (("gpu", COMMON_LAYERS + GPU_LAYERS), ("vmm", COMMON_LAYERS + VMM_LAYERS)):
       found = [layer.removeprefix(process + ": ") for layer in status["layers"]
         if layer.startswith(process + ": ") and "cgroup limits" not in layer]
       same(sorted(found), sorted(expected), f"layers of the {process} of '{guest}'")

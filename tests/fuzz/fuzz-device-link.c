@@ -83,6 +83,10 @@ static void check_message(const struct link_message *message, size_t fds) {
 		FUZZ_CHECK(fds == 0);
 		check_key(&message->key);
 		break;
+	case LINK_SANDBOX:
+		FUZZ_CHECK(fds == 0 && message->sandbox.failed < LINK_SANDBOX_LAYERS_MAX);
+		FUZZ_CHECK(message->sandbox.error <= LINK_SANDBOX_ERROR_MAX);
+		break;
 	case LINK_GO:
 	case LINK_PING:
 	case LINK_PONG:

@@ -19,6 +19,7 @@
 #include "device-state.h"
 #include "fd.h"
 #include "memfd.h"
+#include "sandbox.h"
 
 static struct device_state_file *state; // of all devices that this guest has had
 static unsigned generation;             // from 1
@@ -90,6 +91,16 @@ static void adopt(struct link_setup setup, int *fds) {
 static void behave(const char *name) {
 	if (strcmp(name, "dies") == 0) {
 		exit(3);
+	} else if (strcmp(name, "is-not-shut-in") == 0) {
+		const struct link_message message = {.type = LINK_SANDBOX,
+			.sandbox = {.failed = SANDBOX_LANDLOCK, .error = EOPNOTSUPP}};
+		link_send(link_fd, &message, NULL, 0);
+		exit(SANDBOX_EXIT_STATUS + SANDBOX_LANDLOCK);
+	} else if (strcmp(name, "lies-about-it") == 0) {
+		const struct link_message message = {.type = LINK_SANDBOX,
+			.sandbox = {.failed = SANDBOX_LANDLOCK, .error = EPERM}};
+		link_send(link_fd, &message, NULL, 0);
+		exit(SANDBOX_EXIT_STATUS + SANDBOX_SECCOMP);
 	} else if (strcmp(name, "crashes") == 0) {
 		raise(SIGKILL);
 	} else if (strcmp(name, "garbage") == 0) {

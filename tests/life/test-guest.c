@@ -209,6 +209,9 @@ static void what_fails_says_why_and_leaves_nothing(void **state) {
 		{"crashes", CONFIG_VMM_QEMU, "(mullion-device) was killed by signal 9"},
 		{"garbage", CONFIG_VMM_QEMU, "broke the link's protocol"},
 		{"hangs-up", CONFIG_VMM_EXTERNAL, "closed the link"},
+		{"is-not-shut-in", CONFIG_VMM_EXTERNAL,
+			"landlock: Operation not supported (EOPNOTSUPP): boot with landlock"},
+		{"lies-about-it", CONFIG_VMM_EXTERNAL, "seccomp: use a kernel"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct fixture f;

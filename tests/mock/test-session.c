@@ -390,6 +390,7 @@ static unsigned hear_all(const struct mock *mock, int link) {
 	}
 	assert_int_equal(message.type, LINK_VMM);
 	assert_int_equal(message.vmm.connected, 1);
+	assert_int_equal(hear(link, &message, fds, &n), LINK_SANDBOX);
 	assert_int_equal(hear(link, &message, fds, &n), LINK_GO);
 	return stores;
 }

@@ -10,8 +10,9 @@
 
 int main(int argc, char **argv) {
 	struct sandbox_problem problem;
+	sandbox_layers seen;
 	unsigned landlock;
-	if (sandbox_enter_device(&landlock, &problem) < 0) {
+	if (sandbox_enter_device(&landlock, &seen, &problem) < 0) {
 		char line[SANDBOX_LINE_MAX];
 		sandbox_describe(&problem, line);
 		fprintf(stderr, "%s\n", line);

@@ -171,8 +171,9 @@ static void nothing_starts_without_a_layer(void **state) {
 
 static void a_device_outside_of_namespaces_refuses(void **state) {
 	struct sandbox_problem problem;
+	sandbox_layers seen;
 	unsigned landlock;
-	assert_int_equal(sandbox_enter_device(&landlock, &problem), -1);
+	assert_int_equal(sandbox_enter_device(&landlock, &seen, &problem), -1);
 	assert_int_equal(problem.layer, SANDBOX_USER_NS);
 }
 

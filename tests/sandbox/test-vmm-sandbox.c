@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -289,6 +290,63 @@ static void a_path_that_is_not_there_is_named(void **state) {
 	machine_finish(&machine);
 }
 
+static bool write_file(const char *directory, const char *file, const char *value) {
+	char path[128];
+	snprintf(path, sizeof(path), "%s/%s", directory, file);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool set = fd >= 0 && write(fd, value, strlen(value)) > 0;
+	close(fd);
+	return set;
+}
+
+/* In a user namespace of its own, where only it and its children have this limit. Returns the
+ * layer that is found to be refused, and 100 where none is, 101 where that cannot be tried. */
+static int refused_with(const char *limit) {
+	const struct sandbox sandbox = {.kind = SANDBOX_KIND_DEVICE};
+	struct sandbox_problem problem;
+	int status;
+	char users[32], groups[32];
+	snprintf(users, sizeof(users), "0 %u 1", geteuid());
+	snprintf(groups, sizeof(groups), "0 %u 1", getegid());
+	pid_t pid = fork();
+	if (pid == 0) {
+		if (unshare(CLONE_NEWUSER) < 0 || !write_file("/proc/self", "setgroups", "deny") ||
+			!write_file("/proc/self", "uid_map", users) ||
+			!write_file("/proc/self", "gid_map", groups) ||
+			(limit != NULL && !write_file("/proc/sys/user", limit, "0"))) {
+			_exit(101);
+		}
+		pid_t child = sandbox_fork(&sandbox);
+		if (child == 0 || (child < 0) != (limit != NULL)) {
+			_exit(102);
+		}
+		bool refused = sandbox_find_refused(&sandbox, &problem);
+		char line[SANDBOX_LINE_MAX];
+		if (refused) {
+			sandbox_describe(&problem, line);
+		}
+		_exit(!refused ? 100
+				: problem.error == ENOSPC && strstr(line, "(ENOSPC)") != NULL &&
+					strstr(line, limit) != NULL
+				? (int)problem.layer
+				: 103);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void a_namespace_that_is_refused_is_named(void **state) {
+	if (refused_with(NULL) == 101) {
+		skip();
+	}
+	assert_int_equal(refused_with(NULL), 100);
+	assert_int_equal(refused_with("max_user_namespaces"), SANDBOX_USER_NS);
+	assert_int_equal(refused_with("max_mnt_namespaces"), SANDBOX_MOUNT_NS);
+	assert_int_equal(refused_with("max_net_namespaces"), SANDBOX_NET_NS);
+	assert_int_equal(refused_with("max_cgroup_namespaces"), SANDBOX_CGROUP_NS);
+}
+
 static void layers_are_read_back(void **state) {
 	struct machine machine;
 	struct sandbox sandbox;
@@ -338,6 +396,7 @@ int main(void) {
 		cmocka_unit_test(it_reaches_its_own_gpu_and_no_other),
 		cmocka_unit_test(the_network_is_there_only_with_a_card),
 		cmocka_unit_test(a_path_that_is_not_there_is_named),
+		cmocka_unit_test(a_namespace_that_is_refused_is_named),
 		cmocka_unit_test(layers_are_read_back),
 	};
 	return cmocka_run_group_tests(tests, prepare, clean_up);

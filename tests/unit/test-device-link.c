@@ -38,6 +38,22 @@ static void input_arrives_as_sent(void **state) {
 	assert_memory_equal(received.input.events, sent.input.events, sizeof(sent.input.events[0]));
 }
 
+static void what_is_said_of_the_sandbox_arrives_or_is_refused(void **state) {
+	struct link_message received,
+		sent = {.type = LINK_SANDBOX,
+			.sandbox = {.layers = 0xffff, .failed = 31, .error = 4095}};
+	assert_int_equal(round_trip(&sent, &received), 1);
+	assert_memory_equal(&received.sandbox, &sent.sandbox, sizeof(sent.sandbox));
+	sent.sandbox.failed++;
+	assert_int_equal(round_trip(&sent, &received), -EPROTO);
+	sent.sandbox.failed--;
+	sent.sandbox.error++;
+	assert_int_equal(round_trip(&sent, &received), -EPROTO);
+	sent.sandbox.error = 0;
+	sent.sandbox.reserved = 1;
+	assert_int_equal(round_trip(&sent, &received), -EPROTO);
+}
+
 static void input_out_of_range_is_refused(void **state) {
 	struct link_message received, bad[] = {key(0x300, 1), key(30, 2), key(30, -1)};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -202,6 +218,7 @@ static void an_adoption_arrives_whole_and_in_order(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(input_arrives_as_sent),
+		cmocka_unit_test(what_is_said_of_the_sandbox_arrives_or_is_refused),
 		cmocka_unit_test(input_out_of_range_is_refused),
 		cmocka_unit_test(count_must_match_length),
 		cmocka_unit_test(setup_needs_its_descriptors_and_a_terminated_name),
