@@ -270,6 +270,9 @@ static int make_bridge(struct device *device) {
 		.event = device->event,
 		.slice = &device->slice,
 		.heads = device->setup.heads,
+		// A bochs guest cannot be asked for another size.
+		.follow = device->setup.follow != 0 &&
+			device->setup.personality != LINK_PERSONALITY_BOCHS,
 		.hidden_usec = USEC_PER_SEC * 1000 / device->setup.hidden_refresh,
 		.ops = &bridge_ops,
 		.data = device,
