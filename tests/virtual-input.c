@@ -39,6 +39,7 @@
 
 struct input {
 	struct wl_display *display;
+	struct wl_registry *registry;
 	struct wl_seat *seat;
 	struct wl_output *output;
 	struct zwp_virtual_keyboard_manager_v1 *keyboards;
@@ -144,8 +145,8 @@ static void connect_to_compositor(struct input *input) {
 	if (input->display == NULL) {
 		fail("no compositor: is WAYLAND_DISPLAY right?");
 	}
-	struct wl_registry *registry = wl_display_get_registry(input->display);
-	wl_registry_add_listener(registry, &registry_listener, input);
+	input->registry = wl_display_get_registry(input->display);
+	wl_registry_add_listener(input->registry, &registry_listener, input);
 	wl_display_roundtrip(input->display);
 	wl_display_roundtrip(input->display);
 	if (input->seat == NULL || input->keyboards == NULL || input->pointers == NULL) {
@@ -169,7 +170,14 @@ static void connect_to_compositor(struct input *input) {
 static void finish(struct input *input) {
 	zwp_virtual_keyboard_v1_destroy(input->keyboard);
 	zwlr_virtual_pointer_v1_destroy(input->pointer);
+	zwp_virtual_keyboard_manager_v1_destroy(input->keyboards);
+	zwlr_virtual_pointer_manager_v1_destroy(input->pointers);
+	wl_seat_destroy(input->seat);
+	if (input->output != NULL) {
+		wl_output_destroy(input->output);
+	}
 	wl_display_roundtrip(input->display);
+	wl_registry_destroy(input->registry);
 	xkb_state_unref(input->state);
 	xkb_keymap_unref(input->keymap);
 	xkb_context_unref(input->context);

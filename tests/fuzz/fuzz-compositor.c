@@ -18,6 +18,7 @@
 #include "log.h"
 #include "memfd.h"
 #include "output.h"
+#include "seat.h"
 #include "server.h"
 #include "window.h"
 
@@ -204,8 +205,9 @@ static void read_globals(struct device *device) {
 
 /* By its place in a list of ours first, so that an input means the same in other versions. */
 static const struct global *pick_global(const struct device *device, uint8_t which) {
-	static const char *const interfaces[] = {
-		"wl_compositor", "wl_shm", "wl_seat", "wp_presentation", "mullion_guest_v1"};
+	static const char *const interfaces[] = {"wl_compositor", "wl_shm", "wl_seat",
+		"wp_presentation", "mullion_guest_v1", "wp_cursor_shape_manager_v1",
+		"zwp_relative_pointer_manager_v1"};
 	const size_t n = sizeof(interfaces) / sizeof(interfaces[0]);
 	for (size_t i = 0; which < n && i < device->globals_len; i++) {
 		if (strcmp(device->globals[i].interface, interfaces[which]) == 0) {
@@ -270,6 +272,30 @@ static void any_request(struct device *device, struct fuzz_input *input) {
 	request(device, object, opcode % 32, words, n, make_fd(shape / 16));
 }
 
+/* What the session's user does about the device's window. */
+static void user_act(struct window *window, uint8_t what, struct fuzz_input *input) {
+	struct pointer *pointer = &server.seat->pointer;
+	uint8_t a = fuzz_u8(input), b = fuzz_u8(input);
+	switch (what % 4) {
+	case 0:
+		window_content_resized(window, 1 + a * 2, 1 + b * 2);
+		break;
+	case 1: // points at it, or near it
+		pointer->used = true;
+		wlr_cursor_warp(
+			pointer->cursor, NULL, window->shown.x - 8 + a, window->shown.y - 8 + b);
+		pointer_refresh(pointer);
+		break;
+	case 2:
+		window_focus(window);
+		seat_toggle_lock(server.seat);
+		break;
+	case 3:
+		window_toggle_fullscreen(window);
+		break;
+	}
+}
+
 static void step(struct device *device, struct fuzz_input *input) {
 	uint8_t what = fuzz_u8(input), bytes[256];
 	size_t size;
@@ -292,12 +318,10 @@ static void step(struct device *device, struct fuzz_input *input) {
 	case 6:
 		show_frame();
 		break;
-	case 7: { // the user makes the window another size
+	case 7: {
 		struct guest *guest = guest_find(&server, "hostile");
 		if (guest != NULL && guest->heads[0].window != NULL) {
-			uint8_t width = fuzz_u8(input), height = fuzz_u8(input);
-			window_content_resized(guest_window_base(guest->heads[0].window),
-				1 + width * 2, 1 + height * 2);
+			user_act(guest_window_base(guest->heads[0].window), what / 8, input);
 		}
 		run();
 		break;

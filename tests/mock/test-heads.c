@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "one-guest.h"
 
@@ -221,6 +222,33 @@ static void guest_at_its_size_is_shown_pixel_by_pixel(void **state) {
 	desk_expect(desk, "work", "height", (int64_t)head->height);
 }
 
+static void picture_follows_a_dragged_border_at_once(void **state) {
+	struct desk *desk = *state;
+	struct peer_head *head = desk_show(desk, 0, 640, 480, GREEN);
+	assert_int_equal(session_call_json(
+				 &desk->session, "Move", "{\"name\":\"work\",\"x\":200,\"y\":200}"),
+		0);
+	unsigned before = head->configures;
+	desk_do(desk, "move %d %d", 200 + 640 + 1, 200 + 300);
+	desk_do(desk, "button 272 1");
+	for (int i = 1; i <= 5; i++) {
+		desk_do(desk, "move %d %d", 200 + 640 + 1 - 20 * i, 200 + 300);
+		assert_configured(desk, head, (uint32_t)(640 - 20 * i), 480);
+	}
+	assert_int_equal(head->configures, before + 5);
+	struct desk_picture picture = desk_picture(desk, NULL);
+	struct desk_box box = desk_find(&picture, GREEN, NULL);
+	free(picture.pixels);
+	assert_true(box.x == 200 && box.y == 200 && box.width == 540 && box.height == 480);
+	desk_do(desk, "button 272 0");
+	// The guest follows, and moves it to nowhere.
+	desk_show(desk, 0, 540, 480, GREEN);
+	desk_expect(desk, "work", "modeWidth", 540);
+	desk_expect(desk, "work", "width", 540);
+	desk_expect(desk, "work", "x", 200);
+	assert_int_equal(head->configures, before + 5);
+}
+
 #define desk_test(function) cmocka_unit_test_setup_teardown(function, desk_setup, desk_teardown)
 
 int main(void) {
@@ -236,6 +264,7 @@ int main(void) {
 		desk_test(size_that_the_user_chose_is_asked_for),
 		desk_test(full_screen_asks_for_the_whole_output),
 		desk_test(guest_at_its_size_is_shown_pixel_by_pixel),
+		desk_test(picture_follows_a_dragged_border_at_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
