@@ -230,7 +230,7 @@ static const struct wp_presentation_feedback_listener feedback_listener = {
 };
 
 /* Where all are out the compositor is behind: then this commit goes without. */
-static void request_feedback(struct desktop *desktop, uint64_t aim) {
+void desktop_ask_presented(struct desktop *desktop, uint64_t aim) {
 	if (desktop->wayland->presentation == NULL) {
 		return;
 	}
@@ -264,7 +264,7 @@ static void resize(struct desktop *desktop, uint32_t width, uint32_t height) {
 }
 
 void desktop_commit(struct desktop *desktop, struct wl_buffer *buffer, uint32_t width,
-	uint32_t height, const struct damage_boxes *boxes, uint64_t aim) {
+	uint32_t height, const struct damage_boxes *boxes) {
 	resize(desktop, width, height);
 	wl_surface_attach(desktop->surface, buffer, 0, 0);
 	for (size_t i = 0; i < boxes->len; i++) {
@@ -273,6 +273,5 @@ void desktop_commit(struct desktop *desktop, struct wl_buffer *buffer, uint32_t 
 			(int32_t)box->width, (int32_t)box->height);
 	}
 	request_frame(desktop);
-	request_feedback(desktop, aim);
 	wl_surface_commit(desktop->surface);
 }

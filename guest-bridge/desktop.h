@@ -27,7 +27,7 @@ struct desktop_ops {
 	void (*resized)(void *data, const struct resize_size *size);
 	/* The compositor will draw again: the answer to a commit. */
 	void (*frame)(void *data);
-	/* when in us, refresh in ns (0: not known); aim as given to desktop_commit(). */
+	/* when in us, refresh in ns (0: not known); aim as given to desktop_ask_presented(). */
 	void (*presented)(void *data, uint64_t when, uint32_t refresh, uint64_t aim);
 	/* The user has closed the xdg_toplevel. */
 	void (*closed)(void *data);
@@ -69,8 +69,11 @@ int desktop_init(struct desktop *desktop, const struct desktop_setup *setup);
 /* Safe on a zeroed one. */
 void desktop_finish(struct desktop *desktop);
 
+/* Asks to be told when the next commit is shown: one more wake-up. */
+void desktop_ask_presented(struct desktop *desktop, uint64_t aim);
+
 /* Shows a buffer of width x height, of which boxes have changed since the last commit. */
 void desktop_commit(struct desktop *desktop, struct wl_buffer *buffer, uint32_t width,
-	uint32_t height, const struct damage_boxes *boxes, uint64_t aim);
+	uint32_t height, const struct damage_boxes *boxes);
 
 #endif

@@ -64,11 +64,21 @@ void head_schedule(struct head *head) {
 	sd_event_source_set_enabled(head->timer, SD_EVENT_ONESHOT);
 }
 
-static void commit(struct head *head, const struct publish_picture *picture) {
+/* What is told is committed when it comes, whatever the output does: that it refreshes is
+ * only of interest to who flushes nothing. */
+static void ask_presented(struct head *head) {
 	uint64_t now = clock_usec(), aim = pace_committed(&head->pace, now);
-	// What is told is committed when it comes, whatever the output does.
-	desktop_commit(&head->desktop, picture->buffer, picture->width, picture->height,
-		&picture->boxes, head->told ? 0 : aim);
+	if (!head->told) {
+		desktop_ask_presented(&head->desktop, aim);
+	} else if (pace_uncertain(&head->pace, now)) {
+		desktop_ask_presented(&head->desktop, 0);
+	}
+}
+
+static void commit(struct head *head, const struct publish_picture *picture) {
+	ask_presented(head);
+	desktop_commit(
+		&head->desktop, picture->buffer, picture->width, picture->height, &picture->boxes);
 	bool lit = head->publish.scanout.format != SCANOUT_NONE;
 	bool sized = picture->width != head->width || picture->height != head->height ||
 		lit != head->lit;

@@ -209,6 +209,10 @@ bool pace_hidden(const struct pace *pace) {
 	return pace->hidden;
 }
 
+bool pace_uncertain(const struct pace *pace, uint64_t now) {
+	return pace->refresh == 0 || now >= pace->refresh + PHASE_MAX / 2;
+}
+
 uint64_t pace_refresh_after(const struct pace *pace, uint64_t when) {
 	return phase_known(pace, when) ? refresh_after(pace, when) : when + pace->period;
 }

@@ -78,6 +78,9 @@ void pace_visible(struct pace *pace, bool visible);
 bool pace_waiting(const struct pace *pace);
 bool pace_hidden(const struct pace *pace);
 
+/* It has become uncertain when the output refreshes: pace_presented() would help. */
+bool pace_uncertain(const struct pace *pace, uint64_t now);
+
 /* The first refresh after a time; one period later where it is not known when they are. */
 uint64_t pace_refresh_after(const struct pace *pace, uint64_t when);
 

@@ -169,6 +169,7 @@ static void ask_feedback(struct wl_client *client, struct wl_resource *resource,
 	wp_presentation_feedback_send_presented(
 		feedback, 0, (uint32_t)now.tv_sec, (uint32_t)now.tv_nsec, 16666667, 0, 0, 0);
 	wl_resource_destroy(feedback);
+	fake->feedbacks++;
 }
 
 static const struct wp_presentation_interface presentation_requests = {

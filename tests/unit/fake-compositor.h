@@ -66,6 +66,7 @@ struct fake {
 	struct wl_listener client_gone;
 	struct fake_surface head[FAKE_SURFACES_MAX]; // all surfaces, heads first
 	struct fake_cursor cursor;
+	unsigned feedbacks; // asked for
 
 	// Of the client; NULL where it has none.
 	struct wl_resource *wm_base, *seat, *keyboard, *pointer, *relative;

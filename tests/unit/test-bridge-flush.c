@@ -94,6 +94,17 @@ static void a_guest_that_flushes_in_a_loop_gets_each_frame_once(void **state) {
 	rig_finish(&rig);
 }
 
+static void the_screens_phase_is_not_asked_for_in_each_frame(void **state) {
+	struct rig rig;
+	start(&rig, false);
+	rig.head->again = &corner;
+	bridge_flushed(rig.bridge, 0, &corner);
+	uint64_t begin = clock_usec();
+	RIG_UNTIL(&rig, rig.head->frames == 30);
+	assert_in_range(rig.fake.feedbacks, 1, 2 + (clock_usec() - begin) / (500 * USEC_PER_MSEC));
+	rig_finish(&rig);
+}
+
 static void a_flush_of_nothing_is_answered_without_a_commit(void **state) {
 	struct rig rig;
 	start(&rig, false);
@@ -366,6 +377,7 @@ int main(void) {
 		cmocka_unit_test(flushes_that_come_together_are_one_commit),
 		cmocka_unit_test(no_commit_before_the_frame_callback),
 		cmocka_unit_test(a_guest_that_flushes_in_a_loop_gets_each_frame_once),
+		cmocka_unit_test(the_screens_phase_is_not_asked_for_in_each_frame),
 		cmocka_unit_test(a_flush_of_nothing_is_answered_without_a_commit),
 		cmocka_unit_test(a_hidden_head_runs_slowly_and_is_shown_at_once_when_it_is_seen),
 		cmocka_unit_test(full_screen_alone_shows_nothing_again),
