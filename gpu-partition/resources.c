@@ -260,16 +260,9 @@ uint32_t resources_scanout(struct resources *resources, uint32_t id, const struc
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
-/* The bytes of a pixel as little-endian ARGB8888. */
+/* The bytes of a pixel as little-endian ARGB8888. Linux makes its cursors with formats that
+ * have no alpha, and means it nevertheless. */
 static uint32_t cursor_pixel(uint32_t format, uint32_t pixel) {
-	uint32_t opaque = 0;
-	switch (format) {
-	case VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM:
-	case VIRTIO_GPU_FORMAT_X8R8G8B8_UNORM:
-	case VIRTIO_GPU_FORMAT_X8B8G8R8_UNORM:
-	case VIRTIO_GPU_FORMAT_R8G8B8X8_UNORM:
-		opaque = 0xff000000;
-	}
 	switch (record_format(format)) {
 	case SCANOUT_BGRX8888:
 		pixel = __builtin_bswap32(pixel);
@@ -283,7 +276,7 @@ static uint32_t cursor_pixel(uint32_t format, uint32_t pixel) {
 	default:
 		break;
 	}
-	return pixel | opaque;
+	return pixel;
 }
 
 uint32_t resources_cursor(struct resources *resources, uint32_t id,
