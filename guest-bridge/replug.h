@@ -8,11 +8,11 @@
 
 /*
  * For desktops that look at a monitor only when it is plugged in: of those on Linux, all that
- * build on wlroots 0.18 (sway, labwc, wayfire), and weston. They hear that the monitor's
- * preferred mode is another one, read it, and stay as they are; mutter and KWin follow. One
- * that has not followed REPLUG_AFTER after it was told is shown an empty socket, and when it
- * shows nothing there any more (or after REPLUG_APART) the monitor again. Once for each size:
- * what does not follow then never will. Pure, as pace is, and with its times.
+ * build on wlroots 0.18 (labwc, sway, wayfire). They hear that the monitor's preferred mode is
+ * another one, and stay as they are, while mutter, for one, follows. A desktop that has not
+ * followed REPLUG_AFTER after it was told is shown an empty socket, and when it shows nothing
+ * there any more (or after REPLUG_APART) the monitor again. Once for each size: what does not
+ * follow then never will. Pure, as pace is, and with its times.
  */
 
 #define REPLUG_AFTER UINT64_C(1000000)
