@@ -23,9 +23,10 @@ static void tell(struct server *server, struct window *window) {
 	if (window->fullscreen == NULL) {
 		return;
 	}
+	const struct guest *guest = window->head->guest;
 	bindings_describe(&server->config.host.key_grab, key);
 	snprintf(text, sizeof(text), "The pointer is locked to %s. %s frees it.",
-		window->head->guest->name, key);
+		guest->title != NULL ? guest->title : guest->name, key);
 	notice_show(&server->notice, window->fullscreen, text, NOTICE_TIME);
 }
 

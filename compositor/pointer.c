@@ -7,11 +7,11 @@
 #include <wlr/types/wlr_pointer.h>
 #include <wlr/types/wlr_relative_pointer_v1.h>
 #include <wlr/types/wlr_seat.h>
-#include <wlr/util/edges.h>
 
 #include "guest-client.h"
 #include "guest-cursor.h"
 #include "guest.h"
+#include "pointer-drag.h"
 #include "pointer-lock.h"
 #include "pointer-target.h"
 #include "seat.h"
@@ -53,28 +53,6 @@ static void light_close(struct pointer *pointer, struct window *window) {
 	if (window != NULL) {
 		frame_set_close_hot(&window->frame, true);
 	}
-}
-
-static void drag_window(struct pointer *pointer) {
-	double dx = pointer->cursor->x - pointer->grab_x, dy = pointer->cursor->y - pointer->grab_y;
-	struct wlr_box box = pointer->grab_box;
-	if (pointer->mode == POINTER_MOVE) {
-		window_move(pointer->window, box.x + (int)dx, box.y + (int)dy);
-		return;
-	}
-	if ((pointer->grab_edges & WLR_EDGE_LEFT) != 0) {
-		box.x += (int)dx;
-		box.width -= (int)dx;
-	} else if ((pointer->grab_edges & WLR_EDGE_RIGHT) != 0) {
-		box.width += (int)dx;
-	}
-	if ((pointer->grab_edges & WLR_EDGE_TOP) != 0) {
-		box.y += (int)dy;
-		box.height -= (int)dy;
-	} else if ((pointer->grab_edges & WLR_EDGE_BOTTOM) != 0) {
-		box.height += (int)dy;
-	}
-	window_resize(pointer->window, box, pointer->grab_edges);
 }
 
 /* A button is down on a surface: it gets the motion wherever that goes. */
@@ -156,7 +134,7 @@ static void moved(struct pointer *pointer, uint32_t time_msec) {
 			&seat->drag_icon->node, (int)pointer->cursor->x, (int)pointer->cursor->y);
 	}
 	if (pointer->mode == POINTER_MOVE || pointer->mode == POINTER_RESIZE) {
-		drag_window(pointer);
+		pointer_drag(pointer);
 	} else {
 		pass_motion(pointer, time_msec);
 	}
@@ -196,38 +174,6 @@ static void handle_motion_absolute(struct wl_listener *listener, void *data) {
 	moved(pointer, event->time_msec);
 }
 
-static void begin(
-	struct pointer *pointer, enum pointer_mode mode, struct window *window, uint32_t edges) {
-	if (window->fullscreen != NULL) {
-		return;
-	}
-	pointer->mode = mode;
-	pointer->window = window;
-	pointer->grab_x = pointer->cursor->x;
-	pointer->grab_y = pointer->cursor->y;
-	pointer->grab_box = window->box;
-	pointer->grab_edges = edges;
-	wlr_seat_pointer_notify_clear_focus(pointer->seat->wlr);
-	show(pointer, mode == POINTER_MOVE ? "grabbing" : pointer_look_edges(edges));
-}
-
-void pointer_begin_move(struct pointer *pointer, struct window *window) {
-	begin(pointer, POINTER_MOVE, window, WLR_EDGE_NONE);
-}
-
-void pointer_begin_resize(struct pointer *pointer, struct window *window, uint32_t edges) {
-	begin(pointer, POINTER_RESIZE, window, edges);
-}
-
-/* The corner nearest to the pointer. */
-static uint32_t nearest_edges(const struct pointer *pointer, const struct window *window) {
-	const struct wlr_box *box = &window->shown;
-	uint32_t edges =
-		pointer->cursor->x < box->x + box->width / 2.0 ? WLR_EDGE_LEFT : WLR_EDGE_RIGHT;
-	return edges |
-		(pointer->cursor->y < box->y + box->height / 2.0 ? WLR_EDGE_TOP : WLR_EDGE_BOTTOM);
-}
-
 /* The configured modifier with a button drags a window by any part; true where it does. */
 static bool pressed_with_modifier(
 	struct pointer *pointer, const struct pointer_target *target, uint32_t button) {
@@ -243,7 +189,7 @@ static bool pressed_with_modifier(
 		pointer_begin_move(pointer, target->window);
 	} else {
 		pointer_begin_resize(
-			pointer, target->window, nearest_edges(pointer, target->window));
+			pointer, target->window, pointer_nearest_edges(pointer, target->window));
 	}
 	return true;
 }

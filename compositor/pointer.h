@@ -53,10 +53,6 @@ bool pointer_init(struct pointer *pointer, struct seat *seat);
 /* Safe on a zeroed one. */
 void pointer_finish(struct pointer *pointer);
 
-/* A client asks for it while it holds a button down on the window. */
-void pointer_begin_move(struct pointer *pointer, struct window *window);
-void pointer_begin_resize(struct pointer *pointer, struct window *window, uint32_t edges);
-
 /* Looks again at what is below. */
 void pointer_refresh(struct pointer *pointer);
 
