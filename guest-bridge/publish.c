@@ -300,6 +300,7 @@ static enum publish_result show_direct(struct publish *publish, const struct dam
 	picture->buffer = get_direct(publish, scanout);
 	if (picture->buffer == NULL) {
 		damage_invalidate(&publish->damage);
+		publish->fresh = true;
 		return PUBLISH_SAME;
 	}
 	picture->width = scanout->width;

@@ -1,5 +1,7 @@
 #include "resize.h"
 
+#include "scanout.h"
+
 void resize_init(struct resize *resize) {
 	*resize = (struct resize){.due = PACE_NEVER};
 }
@@ -10,7 +12,8 @@ static bool size_equal(const struct resize_size *a, const struct resize_size *b)
 }
 
 void resize_set(struct resize *resize, const struct resize_size *size, uint64_t now) {
-	if (size->width == 0 || size->height == 0) {
+	if (size->width == 0 || size->height == 0 || size->width > SCANOUT_MAX_SIZE ||
+		size->height > SCANOUT_MAX_SIZE) {
 		return;
 	}
 	resize->now = *size;

@@ -30,7 +30,7 @@ struct resize {
 
 void resize_init(struct resize *resize);
 
-/* The compositor's word. A size without width or height says nothing. */
+/* The compositor's word. A size that no scanout can have says nothing. */
 void resize_set(struct resize *resize, const struct resize_size *size, uint64_t now);
 void resize_set_fullscreen(struct resize *resize, bool fullscreen, uint64_t now);
 

@@ -52,8 +52,10 @@ static void a_size_that_comes_back_is_not_told(void **state) {
 	assert_int_equal(resize_due(&resize), PACE_NEVER);
 }
 
-static void no_size_says_nothing(void **state) {
+static void impossible_sizes_say_nothing(void **state) {
 	struct resize resize = resize_start();
+	set(&resize, 16385, 600, START);
+	set(&resize, 800, UINT32_MAX, START);
 	set(&resize, 0, 600, START);
 	set(&resize, 800, 0, START);
 	set(&resize, 0, 0, START);
@@ -103,7 +105,7 @@ int main(void) {
 		cmocka_unit_test(the_first_size_is_told_at_once),
 		cmocka_unit_test(only_the_size_that_stays_is_told),
 		cmocka_unit_test(a_size_that_comes_back_is_not_told),
-		cmocka_unit_test(no_size_says_nothing),
+		cmocka_unit_test(impossible_sizes_say_nothing),
 		cmocka_unit_test(another_refresh_rate_or_scale_is_told),
 		cmocka_unit_test(full_screen_and_its_end_are_told_at_once),
 		cmocka_unit_test(full_screen_in_the_same_size_is_over_when_the_user_resizes),
