@@ -515,10 +515,9 @@ static int handle_link(sd_event_source *source, int fd, uint32_t revents, void *
 	return (revents & ~(uint32_t)EPOLLOUT) != 0 ? read_link(device) : 0;
 }
 
-/* Once around the loop: what could not be told asks for the link to be watched. */
-static int handle_post(sd_event_source *source, void *data) {
+/* A callback for this after every event would cost every trap a turn of the loop. */
+static void handle_waiting(void *data) {
 	update_link_interest(data);
-	return 0;
 }
 
 static bool is_link(int fd) {
@@ -531,14 +530,12 @@ static int device_init(struct device *device) {
 	*device = (struct device){.link = LINK_DEVICE_FD, .slice = {.fd = -1}};
 	memset(device->fds, -1, sizeof(device->fds));
 	keep_init(&device->keep, device->link);
+	keep_watch(&device->keep, handle_waiting, device);
 	fd_set_cloexec(device->link, true);
 	int error = sd_event_default(&device->event);
 	if (error >= 0) {
 		error = sd_event_add_io(device->event, &device->link_source, device->link, EPOLLIN,
 			handle_link, device);
-	}
-	if (error >= 0) {
-		error = sd_event_add_post(device->event, NULL, handle_post, device);
 	}
 	const int signals[] = {SIGINT, SIGTERM};
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]) && error >= 0; i++) {

@@ -7,10 +7,16 @@
 void keep_init(struct keep *keep, int link) {
 	keep->link = link;
 	keep->untold = 0;
+	keep->waiting = NULL;
 	for (unsigned slot = 0; slot < LINK_SLOTS; slot++) {
 		keep->fds[slot] = -1;
 		keep->told[slot] = true;
 	}
+}
+
+void keep_watch(struct keep *keep, void (*waiting)(void *data), void *data) {
+	keep->waiting = waiting;
+	keep->data = data;
 }
 
 void keep_finish(struct keep *keep) {
@@ -22,6 +28,9 @@ static void set_told(struct keep *keep, unsigned slot, bool told) {
 	if (keep->told[slot] != told) {
 		keep->told[slot] = told;
 		keep->untold += told ? -1u : 1;
+		if (!told && keep->untold == 1 && keep->waiting != NULL) {
+			keep->waiting(keep->data);
+		}
 	}
 }
 

@@ -18,10 +18,16 @@ struct keep {
 	int fds[LINK_SLOTS];   // owned, -1 where there is none
 	bool told[LINK_SLOTS]; // mulliond knows what lies in the slot
 	unsigned untold;       // slots of which it does not
+	void (*waiting)(
+		void *data); // may be NULL: there is something to tell, where there was nothing
+	void *data;
 };
 
 /* link may be -1. */
 void keep_init(struct keep *keep, int link);
+
+/* waiting() comes from within any of the calls below. */
+void keep_watch(struct keep *keep, void (*waiting)(void *data), void *data);
 
 /* Closes all; nothing is dropped at mulliond. */
 void keep_finish(struct keep *keep);
