@@ -13,9 +13,12 @@
 #include "clock.h"
 #include "guest-gpu.h"
 #include "mock.h"
+#include "recorder.h"
 #include "virtio-storage.h"
 
 #define ROUNDS 70
+#define SHOWN_ROUNDS 25
+#define SHOWN_MSEC 3000
 #define DEPTH 16
 #define WIDTH 320
 #define HEIGHT 200
@@ -29,7 +32,7 @@ struct survivor {
 	struct virtio_guest guest;
 	struct guest_gpu_picture shown, cursor;
 	uint64_t entries; // guest address of one, for the resource that comes and goes
-	atomic_bool stop;
+	atomic_bool stop, stopped;
 	const char *wrong; // what went wrong first
 	int error;
 	uint64_t fence, last;                     // given, and answered in order
@@ -88,8 +91,12 @@ static void submit(struct survivor *survivor, struct guest_gpu_request request, 
 	}
 }
 
+/* Most are small, so that what is lost is not soon covered by others. */
 static struct guest_gpu_rect pick_rect(struct survivor *survivor) {
 	uint32_t x = pick(survivor, WIDTH), y = pick(survivor, HEIGHT);
+	if (pick(survivor, 10) != 0) {
+		return (struct guest_gpu_rect){x / 2, y / 2, 1 + x % 12, 1 + y % 12};
+	}
 	return (struct guest_gpu_rect){
 		x, y, 1 + pick(survivor, WIDTH - x), 1 + pick(survivor, HEIGHT - y)};
 }
@@ -155,6 +162,7 @@ static void *run_driver(void *data) {
 		kinds[pick(survivor, ARRAY_SIZE(kinds))](survivor);
 	}
 	drain(survivor);
+	atomic_store(&survivor->stopped, true);
 	return NULL;
 }
 
@@ -208,6 +216,14 @@ static void kill_once(struct survivor *survivor, bool starting, unsigned *seed) 
 	expect(survivor, error == 0, "the next device", error);
 }
 
+static void assert_all_went_well(struct survivor *survivor) {
+	const char *complaint = survivor->guest.complaint;
+	if (survivor->wrong != NULL) {
+		fail_msg("%s (%d, %s)", survivor->wrong, survivor->error,
+			complaint != NULL ? complaint : "no complaint");
+	}
+}
+
 static void kill_and_kill(struct mock *mock, const struct virtio_guest_options *options) {
 	struct survivor survivor;
 	pthread_t thread;
@@ -219,14 +235,83 @@ static void kill_and_kill(struct mock *mock, const struct virtio_guest_options *
 	}
 	atomic_store(&survivor.stop, true);
 	pthread_join(thread, NULL);
-	if (survivor.wrong != NULL) {
-		fail_msg("%s (%d, %s)", survivor.wrong, survivor.error,
-			survivor.guest.complaint != NULL ? survivor.guest.complaint
-							 : "no complaint");
-	}
+	assert_all_went_well(&survivor);
 	print_message("# %llu commands in %d rounds\n",
 		(unsigned long long)survivor.guest.queues[0].submitted, ROUNDS);
 	assert_nothing_lost(&survivor);
+	virtio_guest_finish(&survivor.guest);
+}
+
+/* What a compositor has that takes only damage from a buffer: HEIGHT rows of WIDTH. */
+static uint32_t screen[WIDTH * HEIGHT];
+
+static void upload(struct recorder *recorder, void *data) {
+	for (size_t i = 0; i < recorder->damage_len; i++) {
+		const struct recorder_box *box = &recorder->damage[i];
+		for (int32_t y = box->y; y < box->y + box->height; y++) {
+			for (int32_t x = box->x; x < box->x + box->width; x++) {
+				if (x < WIDTH && y < HEIGHT && (uint32_t)x < recorder->width &&
+					(uint32_t)y < recorder->height) {
+					screen[y * WIDTH + x] =
+						recorder_pixel(recorder, (uint32_t)x, (uint32_t)y);
+				}
+			}
+		}
+	}
+}
+
+static bool shows(struct recorder *recorder, void *data) {
+	struct guest_gpu_picture *picture = data;
+	for (uint32_t i = 0; i < WIDTH * HEIGHT; i++) {
+		uint32_t pixel = *guest_gpu_picture_pixel(picture, i % WIDTH, i / WIDTH);
+		if (screen[i] != (pixel & 0xffffff)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* As mulliond does it: each device that comes gets a connection to the compositor. */
+static void give_display(struct survivor *survivor, struct recorder *recorder, int fd) {
+	fd = fd >= 0 ? fd : recorder_connect(recorder);
+	memset(screen, 0xff, sizeof(screen));
+	int error = device_host_display(&survivor->mock->host, fd);
+	expect(survivor, error == 0, "a connection to the compositor", error);
+	close(fd);
+}
+
+/* Also where the last thing that a device did was a transfer that it never showed. */
+static void what_is_shown_in_the_end_is_what_was_drawn(void **state) {
+	struct mock *mock = *state;
+	struct survivor survivor;
+	pthread_t thread;
+	int fd;
+	struct recorder *recorder = recorder_create(0, &fd);
+	assert_non_null(recorder);
+	recorder->on_commit = upload;
+	survivor_init(&survivor, mock, NULL);
+	unsigned seed = survivor.seed;
+	give_display(&survivor, recorder, fd);
+	assert_int_equal(pthread_create(&thread, NULL, run_driver, &survivor), 0);
+	for (unsigned i = 0; i < SHOWN_ROUNDS && survivor.wrong == NULL; i++) {
+		recorder_run(recorder, 1 + rand_r(&seed) % 60);
+		kill_once(&survivor, false, &seed);
+		give_display(&survivor, recorder, -1);
+	}
+	recorder_run(recorder, 300);
+	atomic_store(&survivor.stop, true);
+	while (!atomic_load(&survivor.stopped)) {
+		recorder_run(recorder, 10);
+	}
+	pthread_join(thread, NULL);
+	assert_all_went_well(&survivor);
+	struct guest_gpu_request flush =
+		guest_gpu_flush(SHOWN, guest_gpu_picture_rect(&survivor.shown));
+	assert_true(guest_gpu_submit(&survivor.guest, GUEST_GPU_CONTROL, &flush) >= 0);
+	assert_int_equal(virtio_guest_kick(&survivor.guest, GUEST_GPU_CONTROL), 0);
+	assert_true(recorder_wait(recorder, shows, &survivor.shown, SHOWN_MSEC));
+	recorder_destroy(recorder);
+	assert_int_equal(device_host_replace(&mock->host), 0); // by one without a compositor
 	virtio_guest_finish(&survivor.guest);
 }
 
@@ -261,6 +346,7 @@ int main(void) {
 		TEST(killed_at_any_moment_every_command_is_answered_once),
 		TEST(so_with_plain_rings),
 		TEST(so_with_a_pin),
+		TEST(what_is_shown_in_the_end_is_what_was_drawn),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
