@@ -14,9 +14,10 @@ from session import qemu_lacks
 from tap import Plan, skip_all
 
 OUTPUT = (1280, 800)
-# Rows divide a page: the driver sets X_OFFSET and Y_OFFSET one after the other, and what is
+# Rows divide a page: the driver of bochs sets X_OFFSET and Y_OFFSET one after the other, and what is
 # shown between the two has its rows in order then.
 MODES = {"one": (512, 384), "two": (1024, 600)}
+PERSONALITIES = {"one": "bochs", "two": "virtio-vga"}
 SHORT = {"device-kill", "device-stop", "compositor-kill", "host-kill"} # each once
 RATE = 8 # frames a second, or less where the guest is slow
 
@@ -39,8 +40,8 @@ def leave(field):
 
 
 def configure(session, name, number, size):
-  session.configure_linux(name, f"mullion.moving={number}", size="{}x{}".format(*size), vram="16M",
-    personality="bochs", stop_timeout="30s")
+  session.configure_linux(name, f"mullion.moving={number}", size="{}x{}".format(*size), vram="32M",
+    personality=PERSONALITIES[name], stop_timeout="30s")
   return Machine(session, name, number, size, RATE)
 
 
@@ -50,7 +51,7 @@ def main():
     skip_all(lacking)
   session = FaultSession()
   try:
-    session.configure("mullion", "[mullion]\nvram = 64M\n[desktop]\noutput = {}x{}\n".format(*OUTPUT))
+    session.configure("mullion", "[mullion]\nvram = 96M\n[desktop]\noutput = {}x{}\n".format(*OUTPUT))
     guests = [configure(session, name, number, size)
       for number, (name, size) in enumerate(MODES.items(), 1)]
     left_out = [] if is_long() else [name for name in arena.faults if name not in SHORT]
