@@ -44,9 +44,10 @@ static uint64_t frame_of(const struct config_guest *guest) {
 	return (uint64_t)guest->width * guest->height * 4;
 }
 
+/* Bytes of heap; 0 where there is none. */
 static uint64_t heap_needed(const struct config_guest *guest) {
 	uint64_t frame = (frame_of(guest) + PAGE - 1) / PAGE * PAGE;
-	return guest->heads * FRAMES_PER_HEAD * frame;
+	return has_heap(guest) ? guest->heads * FRAMES_PER_HEAD * frame : 0;
 }
 
 /* The largest aperture of at most that size. */
@@ -106,34 +107,44 @@ static void check_aperture(const struct config_guest *guest, const struct config
 	}
 }
 
-static void check_frame(const struct config_guest *guest, const struct config_marks *marks,
-	struct config_report *report) {
-	static const char *const names[] = {"size", "vram", "aperture"};
-	if (!draws_into_aperture(guest) || frame_of(guest) <= guest->aperture) {
-		return;
-	}
-	char aperture[24];
-	config_format_size(guest->aperture, aperture, sizeof(aperture));
-	config_report_key(report, guest->file, marks, first_given(marks, names, 3), 0,
-		"%ux%u needs %llu bytes, allowed: what fits into the aperture of %s, or a larger vram",
-		guest->width, guest->height, (unsigned long long)frame_of(guest), aperture);
+static bool frame_fits(const struct config_guest *guest, uint64_t aperture) {
+	return !draws_into_aperture(guest) || frame_of(guest) <= aperture;
 }
 
-/* The next larger slice, in whole MiB, that is enough. */
+/* The next larger slice, in whole MiB, that is enough, where a larger one can be. */
 static uint64_t least_vram(const struct config_guest *guest, bool automatic) {
 	uint64_t vram = guest->vram / MIB * MIB, aperture;
 	do {
 		vram += MIB;
 		aperture = automatic ? choose_aperture(guest, vram) : guest->aperture;
-	} while (vram < aperture + heap_needed(guest));
+	} while (!frame_fits(guest, aperture) || vram < aperture + heap_needed(guest));
 	return vram;
+}
+
+static void check_frame(const struct config_guest *guest, bool automatic,
+	const struct config_marks *marks, struct config_report *report) {
+	static const char *const names[] = {"size", "vram", "aperture"};
+	if (frame_fits(guest, guest->aperture)) {
+		return;
+	}
+	char aperture[24], least[24], remedy[64] = "";
+	config_format_size(guest->aperture, aperture, sizeof(aperture));
+	if (frame_fits(guest, APERTURE_MAX) && automatic) {
+		config_format_size(least_vram(guest, true), least, sizeof(least));
+		snprintf(remedy, sizeof(remedy), ", or a vram of %s or more", least);
+	} else if (frame_fits(guest, APERTURE_MAX)) {
+		snprintf(remedy, sizeof(remedy), ", or a larger one");
+	}
+	config_report_key(report, guest->file, marks, first_given(marks, names, 3), 0,
+		"%ux%u needs %llu bytes, allowed: what fits into the aperture of %s%s",
+		guest->width, guest->height, (unsigned long long)frame_of(guest), aperture, remedy);
 }
 
 static void check_heap(const struct config_guest *guest, bool automatic,
 	const struct config_marks *marks, struct config_report *report) {
 	static const char *const names[] = {"vram", "heads", "size", "aperture", "personality"};
 	uint64_t heap = guest->vram > guest->aperture ? guest->vram - guest->aperture : 0;
-	if (!has_heap(guest) || heap >= heap_needed(guest)) {
+	if (heap >= heap_needed(guest)) {
 		return;
 	}
 	char size[24], least[24];
@@ -163,7 +174,7 @@ void config_check_gpu(struct config_guest *guest, const struct config_marks *mar
 	check_heads(guest, marks, report);
 	check_aperture(guest, marks, report);
 	if (report->count == before) {
-		check_frame(guest, marks, report);
+		check_frame(guest, automatic, marks, report);
 	}
 	if (report->count == before) {
 		check_heap(guest, automatic, marks, report);

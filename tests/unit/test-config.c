@@ -797,11 +797,15 @@ static void bochs_has_one_head_and_cannot_follow(void **state) {
 
 static void frame_must_fit_into_the_aperture(void **state) {
 	expect_file_error("[gpu]\npersonality = bochs\nvram = 4M\nsize = 1280x1024\n",
-		":4: [gpu] size: 1280x1024 needs 5242880 bytes, allowed: what fits into the aperture of 4M, or a larger vram");
+		":4: [gpu] size: 1280x1024 needs 5242880 bytes, allowed: what fits into the aperture of 4M, or a vram of 8M or more");
 	expect_file_error("[gpu]\npersonality = virtio-vga\nsize = 16384x16384\n",
-		":3: [gpu] size: 16384x16384 needs 1073741824 bytes, allowed: what fits into the aperture of 32M, or a larger vram");
+		":3: [gpu] size: 16384x16384 needs 1073741824 bytes, allowed: what fits into the aperture of 32M");
+	expect_file_error("[gpu]\npersonality = virtio-vga\nsize = 3840x2400\n",
+		":3: [gpu] size: 3840x2400 needs 36864000 bytes, allowed: what fits into the aperture of 32M, or a vram of 135M or more");
+	expect_file_error("[gpu]\naperture = 2M\nvram = 64M\nsize = 1024x768\n",
+		":4: [gpu] size: 1024x768 needs 3145728 bytes, allowed: what fits into the aperture of 2M, or a larger one");
 	expect_file_error("[gpu]\npersonality = virtio-vga\nvram = 5M\n",
-		":3: [gpu] vram: 1024x768 needs 3145728 bytes, allowed: what fits into the aperture of 2M, or a larger vram");
+		":3: [gpu] vram: 1024x768 needs 3145728 bytes, allowed: what fits into the aperture of 2M, or a vram of 10M or more");
 	write_file("guests/a.ini",
 		"[gpu]\npersonality = bochs\nvram = 4M\nsize = 1024x1024\n"); // exactly
 	expect_loads();
