@@ -1,3 +1,5 @@
+#include "qtest-vmm.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -7,7 +9,6 @@
 #include <unistd.h>
 
 #include "fd.h"
-#include "qtest-vmm.h"
 
 /*
  * What guest-virtio.c needs of vmm.h, from a real QEMU: its qtest socket reads and writes
