@@ -72,9 +72,13 @@ static uint32_t find_entry(const struct backing *backing, uint64_t offset) {
 	return low;
 }
 
-/* Mostly it is the last one still, or one of the next: rows follow each other. */
+/* Mostly it is the next one, or one soon after it: rows follow each other. */
 static uint32_t next_entry(struct backing_reader *reader, uint64_t offset) {
 	const struct backing *backing = &reader->backing;
+	uint32_t next = reader->entry + 1;
+	if (next < backing->count && backing->starts[next] == offset) {
+		return next;
+	}
 	for (uint32_t i = reader->entry; i < backing->count && i < reader->entry + 4; i++) {
 		if (entry_has(backing, i, offset)) {
 			return i;
@@ -87,13 +91,7 @@ static uint32_t next_entry(struct backing_reader *reader, uint64_t offset) {
  * All of a map is resolved at once, and remembered: the pages of a frame lie in few maps.
  * The window of a map grows downwards, as its start is not known.
  */
-static const struct backing_window *find_window(struct backing_reader *reader, uint64_t address) {
-	for (unsigned i = 0; i < BACKING_WINDOWS; i++) {
-		const struct backing_window *window = &reader->windows[i];
-		if (address - window->address < window->length) {
-			return window;
-		}
-	}
+static const struct backing_window *open_window(struct backing_reader *reader, uint64_t address) {
 	uint64_t length = UINT64_MAX - address;
 	const uint8_t *host = reader->memory->resolve(reader->memory->data, address, &length);
 	if (host == NULL || length == 0) {
@@ -114,7 +112,17 @@ static const struct backing_window *find_window(struct backing_reader *reader, u
 	return window;
 }
 
-const uint8_t *backing_read(struct backing_reader *reader, uint64_t offset, uint64_t *length) {
+static const struct backing_window *find_window(struct backing_reader *reader, uint64_t address) {
+	for (unsigned i = 0; i < BACKING_WINDOWS; i++) {
+		const struct backing_window *window = &reader->windows[i];
+		if (address - window->address < window->length) {
+			return window;
+		}
+	}
+	return open_window(reader, address);
+}
+
+const uint8_t *backing_read(struct backing_reader *reader, uint64_t offset, uint64_t *ret_length) {
 	const struct backing *backing = &reader->backing;
 	reader->entry = next_entry(reader, offset);
 	const struct device_state_backing *entry = &backing->entries[reader->entry];
@@ -130,6 +138,6 @@ const uint8_t *backing_read(struct backing_reader *reader, uint64_t offset, uint
 		uint64_t page = PAGE - address % PAGE;
 		most = most < page ? most : page;
 	}
-	*length = *length < most ? *length : most;
+	*ret_length = most;
 	return host;
 }

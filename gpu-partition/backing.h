@@ -54,10 +54,10 @@ void backing_reader_init(struct backing_reader *reader, const struct backing *ba
 	const struct guest_memory *memory);
 
 /*
- * The bytes at offset, which is below backing_bytes(): as many of *length (not 0) as lie in
- * one piece, which is then *length. Never NULL: what is not mapped is zeroes. The guest may
- * change what lies there at any time.
+ * The bytes at offset, which is below backing_bytes(), and as many after it as lie in one
+ * piece: *ret_length, not 0. Never NULL: what is not mapped is zeroes. The guest may change
+ * what lies there at any time.
  */
-const uint8_t *backing_read(struct backing_reader *reader, uint64_t offset, uint64_t *length);
+const uint8_t *backing_read(struct backing_reader *reader, uint64_t offset, uint64_t *ret_length);
 
 #endif
