@@ -76,14 +76,31 @@ static void send_motion_to_holder(struct pointer *pointer, uint32_t time_msec) {
 	wlr_seat_pointer_notify_motion(seat, time_msec, x, y);
 }
 
-/* While a button holds the pointer for a guest, it may be anywhere. */
-static void look_while_held(struct pointer *pointer) {
-	struct wlr_surface *surface = pointer->seat->wlr->pointer_state.focused_surface;
-	if (guest_from_client(wl_resource_get_client(surface->resource)) == NULL) {
+static void hold(struct pointer *pointer, const struct pointer_target *target) {
+	pointer->scale_x = target->scale_x;
+	pointer->scale_y = target->scale_y;
+	pointer->surface_x = pointer->cursor->x - target->x / target->scale_x;
+	pointer->surface_y = pointer->cursor->y - target->y / target->scale_y;
+}
+
+/*
+ * While a button holds the pointer for a guest, it may be anywhere. From one of the guest's
+ * heads to another it drags on, as it would on a machine with several screens.
+ */
+static void move_while_held(struct pointer *pointer) {
+	struct wlr_seat *seat = pointer->seat->wlr;
+	struct wlr_surface *surface = seat->pointer_state.focused_surface;
+	struct guest *guest = guest_from_client(wl_resource_get_client(surface->resource));
+	if (guest == NULL) {
 		return;
 	}
 	struct pointer_target target =
 		pointer_target_at(pointer->seat->server, pointer->cursor->x, pointer->cursor->y);
+	if (target.surface != NULL && target.surface != surface && target.window->head != NULL &&
+		target.window->head->guest == guest) {
+		wlr_seat_pointer_notify_enter(seat, target.surface, target.x, target.y);
+		hold(pointer, &target);
+	}
 	if (over_guest(pointer, &target)) {
 		show_guests(pointer, target.window);
 	} else {
@@ -97,8 +114,8 @@ static void pass_motion(struct pointer *pointer, uint32_t time_msec) {
 		return;
 	}
 	if (held_by_surface(pointer)) {
+		move_while_held(pointer);
 		send_motion_to_holder(pointer, time_msec);
-		look_while_held(pointer);
 		return;
 	}
 	struct pointer_target target =
@@ -292,10 +309,7 @@ static void press(struct pointer *pointer, const struct wlr_pointer_button_event
 		return;
 	}
 	pass_motion(pointer, event->time_msec);
-	pointer->scale_x = target.scale_x;
-	pointer->scale_y = target.scale_y;
-	pointer->surface_x = pointer->cursor->x - target.x / target.scale_x;
-	pointer->surface_y = pointer->cursor->y - target.y / target.scale_y;
+	hold(pointer, &target);
 	seat_send_keys(seat, event->time_msec, keys, key_filter_pointer(&seat->keys, false, keys));
 	wlr_seat_pointer_notify_button(seat->wlr, event->time_msec, event->button, event->state);
 }

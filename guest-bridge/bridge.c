@@ -143,6 +143,7 @@ static void handle_dispatched(void *data) {
 		lose(bridge, bridge->failure);
 		return;
 	}
+	input_dispatched(&bridge->input);
 	cursor_update(&bridge->cursor);
 	send_requests(bridge);
 	for (unsigned i = 0; i < bridge->setup.heads; i++) {

@@ -115,6 +115,7 @@ static void point(struct input *input, wl_fixed_t x, wl_fixed_t y) {
 static void handle_pointer_enter(void *data, struct wl_pointer *pointer, uint32_t serial,
 	struct wl_surface *surface, wl_fixed_t x, wl_fixed_t y) {
 	struct input *input = data;
+	input->left = false;
 	input->ops->pointed(input->data, pointer, serial, surface);
 	point(input, x, y);
 }
@@ -122,8 +123,9 @@ static void handle_pointer_enter(void *data, struct wl_pointer *pointer, uint32_
 static void handle_pointer_leave(
 	void *data, struct wl_pointer *pointer, uint32_t serial, struct wl_surface *surface) {
 	struct input *input = data;
+	// From head to head the user drags on: mullion's compositor enters the next one at once.
+	input->left = true;
 	input->ops->pointed(input->data, pointer, serial, NULL);
-	release_all(input, input->buttons, LINK_INPUT_BUTTON);
 	for (size_t axis = 0; axis < 2; axis++) {
 		input->wheel120[axis] = 0;
 		input->wheel_smooth[axis] = 0;
@@ -315,6 +317,13 @@ void input_finish(struct input *input) {
 	drop_keyboard(input);
 	drop_pointer(input);
 	*input = (struct input){0};
+}
+
+void input_dispatched(struct input *input) {
+	if (input->left) {
+		input->left = false;
+		release_all(input, input->buttons, LINK_INPUT_BUTTON);
+	}
 }
 
 void input_set_area(struct input *input, const struct input_area *area) {

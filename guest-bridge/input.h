@@ -48,6 +48,7 @@ struct input {
 	int32_t wheel120[2];
 	wl_fixed_t wheel_smooth[2];
 	bool wheel_clicked[2];
+	bool left; // the pointer has, and what is held is to be released
 	struct link_input pending;
 	const struct input_ops *ops;
 	void *data;
@@ -59,6 +60,10 @@ void input_init(struct input *input, struct wl_seat *seat,
 
 /* Releases what is held. Safe on a zeroed one. */
 void input_finish(struct input *input);
+
+/* All events that came together are handled: a pointer that has left one head and is on no
+ * other one lets go of what it holds. Safe on a zeroed one. */
+void input_dispatched(struct input *input);
 
 /* Pointer positions are scaled from the area's span to LINK_INPUT_ABS_LIMIT. */
 void input_set_area(struct input *input, const struct input_area *area);

@@ -156,6 +156,29 @@ static void pointer_held_outside_its_window_is_the_sessions_own(void **state) {
 	assert_red(&scene, scene.x + 100, scene.y + 50, SIZE, SIZE);
 }
 
+static void held_pointer_goes_on_from_head_to_head(void **state) {
+	struct scene scene = begin(state);
+	struct peer *peer = &scene.desk->peer;
+	desk_show(scene.desk, 1, 200, 200, BLUE);
+	assert_int_equal(session_call_json(&scene.desk->session, "Move",
+				 "{\"name\":\"work\",\"head\":2,\"x\":900,\"y\":300}"),
+		0);
+	desk_do(scene.desk, "button 272 1");
+	desk_do(scene.desk, "move 870 320"); // between them
+	assert_ptr_equal(peer->pointer.inside, peer->heads[0].surface);
+	assert_true(peer->pointer.x == WIDTH - 1 && peer->pointer.y == 120);
+	desk_do(scene.desk, "move 910 330");
+	assert_ptr_equal(peer->pointer.inside, peer->heads[1].surface);
+	assert_true(peer->pointer.x == 10 && peer->pointer.y == 30);
+	desk_do(scene.desk, "move 1200 330");
+	assert_ptr_equal(peer->pointer.inside, peer->heads[1].surface);
+	assert_true(peer->pointer.x == 199 && peer->pointer.y == 30);
+	assert_int_equal(peer->pointer.buttons, 1);
+	desk_do(scene.desk, "button 272 0");
+	assert_int_equal(peer->pointer.buttons, 2);
+	assert_null(peer->pointer.inside);
+}
+
 static void pointer_is_scaled_as_the_picture_is(void **state) {
 	struct scene scene = begin(state);
 	set_cursor(&scene, 4, 4);
@@ -379,6 +402,7 @@ int main(void) {
 		desk_test(pointer_is_not_drawn_on_a_window_in_front),
 		desk_test(pointer_elsewhere_is_the_sessions_own),
 		desk_test(pointer_held_outside_its_window_is_the_sessions_own),
+		desk_test(held_pointer_goes_on_from_head_to_head),
 		desk_test(pointer_is_scaled_as_the_picture_is),
 		desk_test(guest_may_hide_the_pointer),
 		desk_test(pointer_in_full_screen_is_the_guests),

@@ -157,6 +157,29 @@ static void a_pointer_frame_is_one_message(void **state) {
 	rig_finish(&rig);
 }
 
+static void a_button_stays_held_from_head_to_head(void **state) {
+	struct rig rig;
+	start_input(&rig);
+	struct wl_resource *pointer = rig.fake.pointer, *surface = rig.fake.head->resource;
+	wl_pointer_send_enter(pointer, 0, surface, 0, 0);
+	wl_pointer_send_button(pointer, 0, 0, BTN_LEFT, 1);
+	wl_pointer_send_frame(pointer);
+	RIG_UNTIL(&rig, rig.inputs == 1);
+	// As mullion's compositor sends it: both at once, but as two frames.
+	wl_pointer_send_leave(pointer, 0, surface);
+	wl_pointer_send_frame(pointer);
+	wl_pointer_send_enter(pointer, 0, surface, wl_fixed_from_int((int)RIG_WIDTH / 2), 0);
+	wl_pointer_send_frame(pointer);
+	RIG_UNTIL(&rig, rig.inputs == 2);
+	assert_int_equal(rig.input.count, 2);
+	assert_event(&rig, 0, LINK_INPUT_ABS_X, 0, 16384);
+	wl_pointer_send_leave(pointer, 0, surface);
+	wl_pointer_send_frame(pointer);
+	RIG_UNTIL(&rig, rig.inputs == 3);
+	assert_event(&rig, 0, LINK_INPUT_BUTTON, BTN_LEFT, 0);
+	rig_finish(&rig);
+}
+
 static void parts_of_a_click_add_up(void **state) {
 	struct rig rig;
 	start_input(&rig);
@@ -233,6 +256,7 @@ int main(void) {
 		cmocka_unit_test(many_held_keys_are_released_in_several_messages),
 		cmocka_unit_test(pointer_positions_are_scaled_and_clamped),
 		cmocka_unit_test(a_pointer_frame_is_one_message),
+		cmocka_unit_test(a_button_stays_held_from_head_to_head),
 		cmocka_unit_test(parts_of_a_click_add_up),
 		cmocka_unit_test(motion_of_a_locked_pointer_is_relative),
 		cmocka_unit_test(elsewhere_motion_is_not_told_twice),
