@@ -46,6 +46,10 @@ static void name_key(unsigned slot, char *name, size_t size) {
 		snprintf(name, size, "%s", link_names[slot]);
 		return;
 	}
+	if (slot == FD_SHELF_ERRORS) {
+		snprintf(name, size, "errors");
+		return;
+	}
 	struct link_key key = link_slot_key(slot - LINK_FDS);
 	switch (key.kind) {
 	case LINK_KIND_MEMORY:

@@ -275,7 +275,7 @@ int gpu_revive(struct gpu *gpu, sd_event *event, const char *name,
 	if (place(gpu, record, ret_reason) < 0) {
 		return -1;
 	}
-	for (unsigned i = 0; i < FD_SHELF_SLOTS; i++) {
+	for (unsigned i = 0; i < LINK_FDS + LINK_SLOTS; i++) {
 		if (gpu->shelf->fds[i] != fds[i]) {
 			fd_shelf_put(gpu->shelf, i, fds[i]);
 		}

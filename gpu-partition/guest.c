@@ -139,6 +139,7 @@ static void close_group(struct guest *guest) {
 }
 
 static void finish_parts(struct guest *guest) {
+	fd_shelf_clear(&guest->shelf);
 	qemu_needs_finish(&guest->needs);
 	machine_finish(&guest->machine);
 	gpu_finish(&guest->gpu);
@@ -398,6 +399,7 @@ static void start_processes(struct guest *guest) {
 		refuse_start(guest, reason);
 		return;
 	}
+	fd_shelf_put(&guest->shelf, FD_SHELF_ERRORS, guest->machine.errors);
 	fill_group(guest);
 	qemu_needs_finish(&guest->needs);
 	set_timer(guest, START_TIMEOUT_US, handle_start_timeout);
@@ -516,11 +518,9 @@ static int revive_gpu(
 		guest, ret_reason);
 }
 
-static int adopt_gpu(struct guest *guest, const struct guest_record *record, int link,
+static int adopt_gpu(struct guest *guest, const struct guest_record *record, int *fds, int link,
 	bool machine_is_there, uint64_t deadline, char **ret_reason) {
-	int fds[FD_SHELF_SLOTS];
 	const struct gpu_home home = home_of(guest);
-	fd_shelf_take(&guest->shelf, fds);
 	int error = -ESRCH;
 	if (link >= 0) {
 		error = gpu_adopt(&guest->gpu, guest->event, name_of(guest), record, &home, link,
@@ -535,15 +535,17 @@ static int adopt_gpu(struct guest *guest, const struct guest_record *record, int
 	return error;
 }
 
-static int adopt_machine(struct guest *guest, int qmp, char **ret_reason) {
+static int adopt_machine(struct guest *guest, int qmp, int errors, char **ret_reason) {
 	pid_t pid;
 	int pidfd = qmp < 0 ? -ESRCH : guest_socket_peer(qmp, &pid);
 	if (pidfd < 0) {
 		fd_close(qmp);
+		fd_close(errors);
 		return refuse(ret_reason, "QEMU ended while no mulliond ran");
 	}
 	int error = machine_adopt(&guest->machine, guest->event, guest->host, guest->config, pid,
-		pidfd, qmp, &machine_ops, guest);
+		pidfd, qmp, errors, &machine_ops, guest);
+	fd_shelf_put(&guest->shelf, FD_SHELF_ERRORS, errors);
 	return error < 0 ? refuse(ret_reason, "QEMU cannot be taken over: %s", strerror(-error))
 			 : 0;
 }
@@ -554,10 +556,15 @@ void guest_adopt(struct guest *guest, const struct guest_record *record, int lin
 	guest->state = GUEST_RUNNING;
 	guest->ran = true;
 	bool machine = record->vmm == CONFIG_VMM_QEMU;
-	int error = adopt_gpu(guest, record, link, !machine || qmp >= 0, deadline, &reason);
+	int fds[FD_SHELF_SLOTS];
+	fd_shelf_take(&guest->shelf, fds);
+	int errors = fds[FD_SHELF_ERRORS];
+	fds[FD_SHELF_ERRORS] = -1;
+	int error = adopt_gpu(guest, record, fds, link, !machine || qmp >= 0, deadline, &reason);
 	if (!machine) {
 		fd_close(qmp);
-	} else if (adopt_machine(guest, qmp, error < 0 ? NULL : &reason) < 0) {
+		fd_close(errors);
+	} else if (adopt_machine(guest, qmp, errors, error < 0 ? NULL : &reason) < 0) {
 		error = -1;
 		machine = false;
 	}

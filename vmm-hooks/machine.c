@@ -268,6 +268,8 @@ static int start(struct machine *machine, sd_event *event, const struct config_g
 		return -errno;
 	}
 	fd_set_nonblock(errors[0], true);
+	// It may be kept open while nobody reads: that must not hold QEMU up.
+	fd_set_nonblock(errors[1], true);
 	machine->errors = errors[0];
 	int error = spawn(machine, event, guest, needs, sockets, errors[1], why);
 	close(errors[1]);
@@ -300,11 +302,16 @@ int machine_start(struct machine *machine, sd_event *event, const struct config_
 }
 
 int machine_adopt(struct machine *machine, sd_event *event, const struct config_host *host,
-	const struct config_guest *guest, pid_t pid, int pidfd, int qmp,
+	const struct config_guest *guest, pid_t pid, int pidfd, int qmp, int errors,
 	const struct machine_ops *ops, void *data) {
 	init(machine, guest, ops, data);
 	machine->adopted = true;
+	machine->errors = errors;
 	int error = process_adopt(&machine->process, event, pid, pidfd, handle_exit, machine);
+	if (error >= 0 && errors >= 0) {
+		error = sd_event_add_io(
+			event, &machine->errors_source, errors, EPOLLIN, handle_errors, machine);
+	}
 	if (error < 0) {
 		fd_close(qmp);
 		return error;

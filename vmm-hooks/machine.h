@@ -73,11 +73,11 @@ int machine_start(struct machine *machine, sd_event *event, const struct config_
 
 /*
  * Takes over a QEMU that an earlier mulliond started, by its pidfd and a new QMP
- * connection; both become the machine's, also on failure. What it says on standard error
- * is lost. Returns 0 or -errno; the process may then still be watched: machine_kill().
+ * connection, and its standard error, or -1 where that is lost; all become the machine's, also
+ * on failure. Returns 0 or -errno; the process may then still be watched: machine_kill().
  */
 int machine_adopt(struct machine *machine, sd_event *event, const struct config_host *host,
-	const struct config_guest *guest, pid_t pid, int pidfd, int qmp,
+	const struct config_guest *guest, pid_t pid, int pidfd, int qmp, int errors,
 	const struct machine_ops *ops, void *data);
 
 /* Presses the power button, as soon as that can be; tells QEMU to quit. False where QEMU

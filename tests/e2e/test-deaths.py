@@ -22,6 +22,18 @@ def configure(session):
   kernel, initrd = make_linux("trixie")
   session.configure("mullion", "[mullion]\nvram = 32M\n[desktop]\noutput = 800x600\n")
   session.configure_linux("linux", size=MODE, vram="8M", stop_timeout="10s")
+  session.configure("returns", """
+[guest]
+restart = on-failure
+[gpu]
+personality = bochs
+vram = 8M
+[machine]
+memory = 64M
+cpus = 1
+firmware = bios
+network = none
+""")
   session.configure("by-hand", f"[gpu]\npersonality = bochs\nvram = 8M\nsize = {MODE}\n[machine]\nvmm = external\n")
   return [
     "qemu-system-x86_64", "-M", "q35,memory-backend=mem", "-accel", "tcg", "-m", "256",
@@ -88,6 +100,21 @@ def qemu_dies(session, qemu):
   session.do("focus", "linux")
   session.input(f"key {KEY_Q} super shift")
   wait_until(lambda: "linux" not in session.windows(), "its window can be closed", 5)
+
+
+@plan.test("a guest with restart = on-failure comes back when its QEMU is killed, until it is stopped")
+def comes_back(session, qemu):
+  session.do("start", "returns")
+  session.expect_state("returns", "running", 40)
+  for _ in range(3):
+    before = session.guest("returns")["vmmPid"]
+    os.kill(before, signal.SIGKILL)
+    wait_until(lambda: session.guest("returns").get("vmmPid") not in (None, before) and
+      session.guest("returns")["state"] == "running", "it runs again", 40)
+    same(len(session.ask("vram")["slices"]), 1, "slices in use")
+  session.do("kill", "returns")
+  session.expect_state("returns", "off", 20)
+  check("reason" not in session.guest("returns"), "there is a reason")
 
 
 @plan.test("leaving a session stops no guest of a mulliond that runs by itself")

@@ -207,6 +207,12 @@ static void live(const char *const *names, struct known *known, int done) {
 	_exit(1);
 }
 
+/* How many descriptors there are of one that "keeps": a connection, an interrupt, and QEMU's
+ * standard error. */
+static size_t all_of(const char *guest) {
+	return LINK_FDS + 2 + (strncmp(guest, "external", 8) != 0);
+}
+
 /* Until a mulliond says that it is done; the service manager's work goes on meanwhile. */
 static void wait_done(int done) {
 	char end;
@@ -219,9 +225,9 @@ static void wait_done(int done) {
 
 /*
  * A mulliond starts these guests, or goes on with them, and is killed, and the devices with it if
- * so wanted; where a service manager keeps something of each guest, when it has so much.
+ * so wanted; where a service manager is to keep something of each guest, when it has all.
  */
-static struct known *live_and_die_with(const char *const *names, size_t kept, bool devices) {
+static struct known *live_and_die_with(const char *const *names, bool kept, bool devices) {
 	static struct known *known;
 	int done[2];
 	if (known == NULL) {
@@ -238,8 +244,8 @@ static struct known *live_and_die_with(const char *const *names, size_t kept, bo
 	close(done[1]);
 	wait_done(done[0]);
 	close(done[0]);
-	for (size_t i = 0; kept > 0 && names[i] != NULL; i++) {
-		expect_kept(NULL, names[i], kept);
+	for (size_t i = 0; kept && names[i] != NULL; i++) {
+		expect_kept(NULL, names[i], all_of(names[i]));
 	}
 	kill(pid, SIGKILL);
 	for (size_t i = 0; devices && names[i] != NULL; i++) {
@@ -251,7 +257,7 @@ static struct known *live_and_die_with(const char *const *names, size_t kept, bo
 }
 
 static struct known *live_and_die(const char *const *names) {
-	return live_and_die_with(names, 0, false);
+	return live_and_die_with(names, false, false);
 }
 
 static void assert_same(const struct guest *guest, const struct known *before) {
@@ -450,6 +456,28 @@ static void what_is_stale_is_removed(void **state) {
 	teardown(&f);
 }
 
+static void who_ended_meanwhile_starts_again_as_its_file_says(void **state) {
+	static const char *const names[] = {"obeys", NULL};
+	for (unsigned i = 0; i < 2; i++) {
+		struct known *before = live_and_die(names);
+		kill(before[0].device, SIGKILL);
+		kill(before[0].vmm, SIGKILL);
+		while (waitpid(-1, NULL, 0) > 0) {
+		}
+		struct fixture f;
+		setup(&f, names);
+		f.guests.config.guests[0].restart =
+			i == 0 ? CONFIG_RESTART_NEVER : CONFIG_RESTART_ON_FAILURE;
+		guests_adopt(&f.guests);
+		assert_int_equal(f.guests.list[0]->state, GUEST_FAILED);
+		assert_int_equal(f.guests.list[0]->again != NULL, i == 1);
+		if (i == 1) {
+			expect_state(&f, f.guests.list[0], GUEST_RUNNING);
+		}
+		teardown(&f);
+	}
+}
+
 static void an_external_guest_that_lost_its_device_meanwhile_says_so(void **state) {
 	static const char *const names[] = {"external", NULL};
 	struct known *before = live_and_die(names);
@@ -487,9 +515,9 @@ static void guests_outlive_mulliond_and_their_devices_together(void **state) {
 	static const char *const names[] = {"external-keeps-vmm", "keeps-vmm", NULL};
 	with_manager();
 	struct known first[2];
-	memcpy(first, live_and_die_with(names, LINK_FDS + 2, true), sizeof(first));
+	memcpy(first, live_and_die_with(names, true, true), sizeof(first));
 	for (unsigned round = 0; round < 3; round++) {
-		live_and_die_with(names, LINK_FDS + 2, true);
+		live_and_die_with(names, true, true);
 	}
 	struct fixture f;
 	setup(&f, names);
@@ -500,6 +528,8 @@ static void guests_outlive_mulliond_and_their_devices_together(void **state) {
 		assert_int_equal(f.guests.list[i]->gpu.state->live.replying, 7);
 		assert_int_equal(f.guests.list[i]->gpu.device.restarts, 1);
 	}
+	assert_true(f.guests.list[1]->machine.errors >= 0);
+	assert_int_equal(f.guests.list[0]->machine.errors, 0);
 	// It is watched and replaced as any other.
 	pid_t device = f.guests.list[0]->gpu.device.process.pid;
 	kill(device, SIGKILL);
@@ -508,7 +538,12 @@ static void guests_outlive_mulliond_and_their_devices_together(void **state) {
 		assert_return_code(sd_event_run(f.event, PATIENCE_US), 0);
 	}
 	assert_int_equal(f.guests.list[0]->gpu.device.restarts, 2);
-	expect_kept(&f, names[0], LINK_FDS + 2);
+	expect_kept(&f, names[0], all_of(names[0]));
+	// What QEMU complains of is still heard.
+	guest_stop(f.guests.list[1]);
+	while (strstr(f.guests.list[1]->machine.last_error, "no button") == NULL) {
+		assert_return_code(sd_event_run(f.event, PATIENCE_US), 0);
+	}
 	for (size_t i = 0; i < 2; i++) {
 		guest_kill(f.guests.list[i]);
 		expect_state(&f, f.guests.list[i], GUEST_OFF);
@@ -522,7 +557,7 @@ static void guests_outlive_mulliond_and_their_devices_together(void **state) {
 static void what_is_kept_follows_the_device_that_goes_on(void **state) {
 	static const char *const names[] = {"external-keeps-vmm", NULL};
 	with_manager();
-	live_and_die_with(names, LINK_FDS + 2, false);
+	live_and_die_with(names, true, false);
 	struct fixture f;
 	setup(&f, names);
 	guests_adopt(&f.guests);
@@ -547,7 +582,7 @@ static void *read_until_done(void *data) {
 static void a_mulliond_that_ends_leaves_nothing_with_the_manager(void **state) {
 	static const char *const names[] = {"external-keeps-vmm", "keeps-vmm", NULL};
 	with_manager();
-	live_and_die_with(names, LINK_FDS + 2, false);
+	live_and_die_with(names, true, false);
 	struct fixture f;
 	setup(&f, names);
 	guests_adopt(&f.guests);
@@ -577,7 +612,7 @@ static void a_guest_of_which_not_all_was_kept_ends_and_says_so(void **state) {
 		const char *const names[] = {cases[i].guest, NULL};
 		char name[128];
 		with_manager();
-		live_and_die_with(names, LINK_FDS + 2, true);
+		live_and_die_with(names, true, true);
 		snprintf(name, sizeof(name), "guest.%s.%s", cases[i].guest, cases[i].missing);
 		for (size_t k = 0; k < manager->len; k++) {
 			if (strcmp(manager->kept[k].name, name) == 0) {
@@ -600,7 +635,7 @@ static void a_guest_of_which_not_all_was_kept_ends_and_says_so(void **state) {
 static void what_was_kept_of_another_life_is_not_used(void **state) {
 	static const char *const names[] = {"external-keeps-vmm", NULL};
 	with_manager();
-	live_and_die_with(names, LINK_FDS + 2, true);
+	live_and_die_with(names, true, true);
 	int slice = manager_find(manager, "guest.external-keeps-vmm.slice");
 	int other = memfd_create_sealed("other", 4 * MIB);
 	assert_int_equal(dup3(other, slice, O_CLOEXEC), slice);
@@ -704,6 +739,7 @@ int main(void) {
 		cmocka_unit_test(half_a_guest_is_ended_in_order),
 		cmocka_unit_test(a_guest_without_a_file_runs_until_it_is_stopped),
 		cmocka_unit_test(what_is_stale_is_removed),
+		cmocka_unit_test(who_ended_meanwhile_starts_again_as_its_file_says),
 		cmocka_unit_test(an_external_guest_that_lost_its_device_meanwhile_says_so),
 		cmocka_unit_test(guests_outlive_mulliond_and_their_devices_together),
 		cmocka_unit_test(what_is_kept_follows_the_device_that_goes_on),

@@ -164,7 +164,7 @@ static void a_manager_that_does_not_read_holds_up_nothing(void **state) {
 	assert_int_not_equal(f->shelf.untold_len, 0);
 	settle(f);
 	assert_int_equal(f->manager.len, FD_SHELF_SLOTS);
-	assert_int_equal(value_of(f, "guest.work.unmask-4"), FD_SHELF_SLOTS);
+	assert_int_equal(value_of(f, "guest.work.errors"), FD_SHELF_SLOTS);
 }
 
 static void a_manager_that_is_gone_is_given_up(void **state) {

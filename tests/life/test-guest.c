@@ -549,6 +549,26 @@ static void who_ends_by_itself_starts_again_as_its_file_says(void **state) {
 	}
 }
 
+static void who_ends_too_often_stays_off(void **state) {
+	for (unsigned deaths = BACKOFF_DEATHS_MAX - 1; deaths <= BACKOFF_DEATHS_MAX; deaths++) {
+		struct fixture f;
+		setup(&f, "obeys", NULL, CONFIG_VMM_QEMU);
+		f.guests.config.guests[0].restart = CONFIG_RESTART_ALWAYS;
+		uint64_t wait, now = clock_usec() - 30 * USEC_PER_SEC;
+		for (unsigned i = 0; i < deaths; i++) {
+			assert_true(backoff_died(&f.guest->backoff, now, &wait));
+		}
+		start(&f);
+		kill(f.guest->machine.process.pid, SIGKILL);
+		run_until(&f, f.guest, GUEST_FAILED);
+		assert_int_equal(f.guest->again != NULL, deaths < BACKOFF_DEATHS_MAX);
+		// Its reason is that of its last end, and whoever wants it again may start it.
+		assert_non_null(strstr(f.guest->reason, "killed by signal 9"));
+		start(&f);
+		teardown(&f);
+	}
+}
+
 static void whoever_is_stopped_does_not_start_again(void **state) {
 	struct fixture f;
 	setup(&f, "obeys", NULL, CONFIG_VMM_QEMU);
@@ -608,6 +628,7 @@ int main(void) {
 		cmocka_unit_test(a_device_that_has_died_too_often_takes_its_guest_down),
 		cmocka_unit_test(a_slice_is_zero_for_whoever_gets_it_next),
 		cmocka_unit_test(who_ends_by_itself_starts_again_as_its_file_says),
+		cmocka_unit_test(who_ends_too_often_stays_off),
 		cmocka_unit_test(whoever_is_stopped_does_not_start_again),
 		cmocka_unit_test(guests_that_start_together_lie_in_their_order),
 	};
