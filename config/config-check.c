@@ -148,9 +148,24 @@ void config_check_guest(struct config_guest *guest, const struct config_marks *m
 	check_needs(guest, marks, report);
 }
 
+/* Whether a window of one of the guest's further heads has this title. */
+static bool is_title_of_head(const struct config_guest *guest, const char *title) {
+	size_t length = strlen(guest->title);
+	for (unsigned head = 2; head <= guest->heads; head++) {
+		char number[16];
+		snprintf(number, sizeof(number), " %u", head);
+		if (strncmp(title, guest->title, length) == 0 &&
+			strcmp(title + length, number) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool titles_are_alike(const struct config_guest *a, const struct config_guest *b) {
 	return strcmp(a->title, b->title) == 0 || strcmp(a->name, b->title) == 0 ||
-		strcmp(a->title, b->name) == 0;
+		strcmp(a->title, b->name) == 0 || is_title_of_head(a, b->title) ||
+		is_title_of_head(b, a->title);
 }
 
 static void check_titles(const struct config *config, const struct config_marks *marks,

@@ -727,6 +727,16 @@ static void titles_must_differ(void **state) {
 		"guests/c.ini:3: [guest] title: 'a' cannot be told from guest a ("));
 }
 
+static void titles_of_heads_must_differ(void **state) {
+	write_file("guests/a.ini", "[guest]\ntitle = Bank\n[gpu]\nvram = 64M\nheads = 2\n");
+	write_file("guests/b.ini", "[guest]\ntitle = Bank 3\n");
+	assert_true(load());
+	write_file("guests/b.ini", "[guest]\ntitle = Bank 2\n");
+	assert_false(load());
+	assert_non_null(strstr(fixture.messages,
+		"guests/b.ini:2: [guest] title: 'Bank 2' cannot be told from guest a ("));
+}
+
 static void aperture_must_fit_into_the_slice(void **state) {
 	expect_file_error("[gpu]\nvram = 8M\naperture = 16M\n",
 		":3: [gpu] aperture: 16M is more than the slice has, allowed: at most its vram of 8M, or auto");
@@ -943,6 +953,7 @@ int main(void) {
 		TEST(too_many_guests_are_refused),
 		TEST(slices_must_fit_into_the_pool),
 		TEST(titles_must_differ),
+		TEST(titles_of_heads_must_differ),
 		TEST(aperture_must_fit_into_the_slice),
 		TEST(aperture_leaves_a_heap),
 		TEST(frame_must_fit_into_the_aperture),
