@@ -4,7 +4,8 @@ and a reboot gives it back.
 
 bios: SeaBIOS without anything to boot. linux: Debian's stable kernel, from BIOS. newer: the
 kernel of backports, from UEFI, with two monitors that follow their windows. moving: a guest
-that draws without a pause, on a card that has no VGA.
+that draws without a pause, on a card that has no VGA. pin: the same on the default card, and
+its kernel knows no message-signalled interrupts.
 """
 import os
 import re
@@ -27,7 +28,7 @@ plan = Plan()
 
 def configure(session):
   size = "{}x{}".format(*MODE)
-  session.configure("mullion", "[mullion]\nvram = 160M\n[desktop]\noutput = 1280x800\n")
+  session.configure("mullion", "[mullion]\nvram = 192M\n[desktop]\noutput = 1280x800\n")
   session.configure("bios", f"[guest]\nstop-timeout = 1s\n[gpu]\nvram = 16M\nsize = {size}\n"
     "[machine]\nmemory = 64M\ncpus = 1\nfirmware = bios\nnetwork = none\n")
   session.configure_linux("linux", size=size)
@@ -35,6 +36,7 @@ def configure(session):
     vram="64M", gpu="heads = 2")
   session.configure_linux("moving", f"mullion.moving={MOVING}", size=size, vram="32M",
     personality="virtio-gpu")
+  session.configure_linux("pin", f"mullion.moving={MOVING}", size=size, append="pci=nomsi")
 
 
 def counts(session, guest):
@@ -113,8 +115,7 @@ def heap(session):
   check(frame <= status["heapUsed"] <= status["heapSize"] < status["sliceLimit"],
     f"{status['heapUsed']} of {status['heapSize']}")
   check(status["resources"] > 0, "there is no resource")
-  row = next(row for row in session.ask("table")["rows"] if row["guest"] == "linux")
-  same(row["guestInterrupt"], "msix", "its interrupt")
+  same(interrupt(session, "linux"), "msix", "its interrupt")
 
 
 @plan.test("a picture that does not change causes no frame, and the console that follows is seen")
@@ -177,33 +178,49 @@ def follows(session):
   wait_until(prefers, "the guest's monitor has that size", 20, 0.5)
 
 
-@plan.test("a guest that draws without a pause is shown, and does not notice that its device dies")
-def killed(session):
-  session.do("start", "moving")
-  session.expect_serial("moving", "^frame 5 ", seconds=BOOT_SECONDS)
-  vmm, resets = session.guest("moving")["vmmPid"], session.ask("traps", "moving")["resets"]
+def outlives_devices(session, guest):
+  session.do("start", guest)
+  session.expect_serial(guest, "^frame 5 ", seconds=BOOT_SECONDS)
+  vmm, resets = session.guest(guest)["vmmPid"], session.ask("traps", guest)["resets"]
   for _ in range(KILLS):
-    pid = session.guest("moving")["devicePid"]
+    pid = session.guest(guest)["devicePid"]
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: session.guest("moving").get("devicePid") not in (None, pid),
+    wait_until(lambda: session.guest(guest).get("devicePid") not in (None, pid),
       "it has another device", 10)
-    number = int(re.findall(r"^frame (\d+) ", session.serial("moving"), re.MULTILINE)[-1])
-    session.expect_serial("moving", f"^frame {number + 8} ", seconds=20)
-  wait_until(lambda: session.guest("moving")["shown"], "it is shown", 20)
-  wait_until(lambda: session.picture("moving", session.shot("moving"), MOVING, 1, 1 << 23)[0],
+    number = int(re.findall(r"^frame (\d+) ", session.serial(guest), re.MULTILINE)[-1])
+    session.expect_serial(guest, f"^frame {number + 8} ", seconds=20)
+  wait_until(lambda: session.guest(guest)["shown"], "it is shown", 20)
+  wait_until(lambda: session.picture("moving", session.shot(guest), MOVING, 1, 1 << 23)[0],
     "its picture is one of its frames, bit by bit", 10)
-  guest = session.guest("moving")
-  same((guest["vmmPid"], guest["deviceRestarts"]), (vmm, KILLS), "QEMU, and the restarts")
-  same(session.ask("traps", "moving")["resets"], resets, "resets of its GPU")
-  same(counts(session, "moving")["command-refused"], 0, "commands that were refused")
-  same(len(re.findall("^guest: linux ", session.serial("moving"), re.MULTILINE)), 1, "its boots")
+  status = session.guest(guest)
+  same((status["vmmPid"], status["deviceRestarts"]), (vmm, KILLS), "QEMU, and the restarts")
+  same(session.ask("traps", guest)["resets"], resets, "resets of its GPU")
+  same(counts(session, guest)["command-refused"], 0, "commands that were refused")
+  same(len(re.findall("^guest: linux ", session.serial(guest), re.MULTILINE)), 1, "its boots")
   with open(session.path("mullion.log"), errors="replace") as log:
     same([line for line in log if "QEMU: " in line], [], "what QEMU says")
 
 
+def interrupt(session, guest):
+  return next(row for row in session.ask("table")["rows"] if row["guest"] == guest)["guestInterrupt"]
+
+
+@plan.test("a guest that draws without a pause is shown, and does not notice that its device dies")
+def killed(session):
+  outlives_devices(session, "moving")
+  same(interrupt(session, "moving"), "msix", "its interrupt")
+
+
+@plan.test("so does one without message-signalled interrupts")
+def pin(session):
+  outlives_devices(session, "pin")
+  same(interrupt(session, "pin"), "intx", "its interrupt")
+  check(counts(session, "pin")["virtio-isr"] > 0, "nobody asked what an interrupt was for")
+
+
 @plan.test("all can be left, and nothing of it remains")
 def leave(session):
-  for guest in ("linux", "newer", "moving"):
+  for guest in ("linux", "newer", "moving", "pin"):
     session.do("kill", guest)
   session.do("leave")
   same(session.process.wait(40), 0, "the status of mullion")
