@@ -248,12 +248,39 @@ static void put_type_1(uint8_t *block, const struct timing *timing) {
 	put16(&at[18], timing->v_sync - 1);
 }
 
-static void put_displayid(uint8_t *block, const struct timing *timing, uint32_t serial) {
+/* DisplayID 1.3, 4.3: sizes in tenths of millimetres and in pixels, and what kind it is. */
+static uint8_t *put_parameters(uint8_t *at, const struct timing *timing, const struct extent *mm) {
+	at[0] = 1;  // display parameters
+	at[2] = 12; // bytes
+	put16(&at[3], mm->width * 10);
+	put16(&at[5], mm->height * 10);
+	put16(&at[7], timing->width);
+	put16(&at[9], timing->height);
+	at[12] = 120; // gamma 2.2
+	// Wide by high, less one, in hundredths.
+	at[13] = (uint8_t)clamp(timing->width * 100 / timing->height, 100, 355) - 100;
+	at[14] = 0x77; // 8 bits a colour
+	return at + 15;
+}
+
+/* DisplayID 1.3, 4.9: how it is connected. */
+static uint8_t *put_interface(uint8_t *at) {
+	at[0] = 0x0f; // display interface
+	at[2] = 10;   // bytes
+	at[3] = 0xa4; // DisplayPort, four lanes
+	at[4] = 0x12; // its version
+	at[5] = 0x02; // RGB of 8 bits
+	return at + 13;
+}
+
+static void put_displayid(
+	uint8_t *block, const struct timing *timing, const struct extent *mm, uint32_t serial) {
 	block[0] = 0x70;
 	block[1] = 0x13;
 	block[2] = BLOCK_SIZE - 7; // bytes of data
 	block[3] = 3;              // a display of its own
-	put_type_1(put_product(&block[5], serial), timing);
+	uint8_t *at = put_product(&block[5], serial);
+	put_type_1(put_interface(put_parameters(at, timing, mm)), timing);
 	put_checksum(&block[1], BLOCK_SIZE - 3);
 	put_checksum(block, BLOCK_SIZE - 1);
 }
@@ -267,7 +294,7 @@ void edid_generate(uint8_t ret[EDID_SIZE], const struct edid_monitor *monitor) {
 	put_header(ret, &mm, monitor->serial);
 	if (preferred.width > EDID_DETAILED_MAX || preferred.height > EDID_DETAILED_MAX) {
 		ret[126] = 1;
-		put_displayid(&ret[BLOCK_SIZE], &preferred, monitor->serial);
+		put_displayid(&ret[BLOCK_SIZE], &preferred, &mm, monitor->serial);
 		const struct timing fallback = compute_timing(1920, 1080, 60000);
 		put_detailed(descriptor, &fallback, &mm);
 		descriptor[DESCRIPTOR_SIZE + 3] = 0x10; // limits cannot say so much: none

@@ -103,11 +103,20 @@ static void a_large_mode_stands_in_an_extension(void **state) {
 	assert_int_equal(sum(128, 256), 0);
 	assert_int_equal(edid[128], 0x70);
 	assert_int_equal(sum(129, 255), 0);
-	assert_int_equal(edid[148], 3);
-	assert_int_equal(get16(151 + 4) + 1, 7680);
-	assert_int_equal(get16(151 + 12) + 1, 4320);
-	double clock = (get16(151) + (edid[153] << 16) + 1) * 10000.0;
-	double pixels = (7680 + get16(151 + 6) + 1) * (4320.0 + get16(151 + 14) + 1);
+	// Product, parameters, interface, timing.
+	const size_t parameters = 148, timing_at = 176;
+	assert_int_equal(edid[133], 0);
+	assert_int_equal(edid[parameters], 1);
+	assert_int_equal(get16(parameters + 3), 20320); // tenths of millimetres
+	assert_int_equal(get16(parameters + 5), 11430);
+	assert_int_equal(get16(parameters + 7), 7680);
+	assert_int_equal(get16(parameters + 9), 4320);
+	assert_int_equal(edid[163], 0x0f);
+	assert_int_equal(edid[timing_at], 3);
+	assert_int_equal(get16(timing_at + 7) + 1, 7680);
+	assert_int_equal(get16(timing_at + 15) + 1, 4320);
+	double clock = (get16(timing_at + 3) + (edid[timing_at + 5] << 16) + 1) * 10000.0;
+	double pixels = (7680 + get16(timing_at + 9) + 1) * (4320.0 + get16(timing_at + 17) + 1);
 	assert_true(clock / pixels > 59.99 && clock / pixels < 60.01);
 	read_timing();
 	assert_int_equal(timing.width, 1920);
