@@ -215,6 +215,10 @@ void bridge_drawn(struct bridge *bridge, unsigned head) {
 	head_drawn(&bridge->heads[head]);
 }
 
+void bridge_flipped(struct bridge *bridge, unsigned head, const struct damage_boxes *boxes) {
+	head_flipped(&bridge->heads[head], boxes);
+}
+
 void bridge_flushed(struct bridge *bridge, unsigned head, const struct damage_boxes *boxes) {
 	head_flushed(&bridge->heads[head], boxes);
 }

@@ -84,11 +84,14 @@ void bridge_scanout_changed(struct bridge *bridge, unsigned head);
 void bridge_drawn(struct bridge *bridge, unsigned head);
 
 /*
- * The guest has flushed a head whose scanout tells of changes: boxes, in pixels of the
- * scanout and inside it, have changed. They may be none; ops->frame follows anyway. Where the
- * scanout lies elsewhere now, and is the same otherwise, boxes are what differs from what was
- * shown last, and the caller need not call bridge_scanout_changed().
+ * A head whose scanout tells of changes scans out another place, and is the same otherwise:
+ * boxes, in pixels of the scanout and inside it, are what differs from what was shown last,
+ * and may be none. It is shown with the flush that mostly follows, or else soon.
  */
+void bridge_flipped(struct bridge *bridge, unsigned head, const struct damage_boxes *boxes);
+
+/* The guest has flushed such a head: boxes have changed. They may be none; ops->frame follows
+ * anyway. */
 void bridge_flushed(struct bridge *bridge, unsigned head, const struct damage_boxes *boxes);
 
 /*

@@ -13,12 +13,10 @@ void flushes_add(struct flushes *flushes, const struct damage_boxes *boxes, uint
 		flushes->asked_at = now;
 	}
 	flushes->asked = true;
+	damage_boxes_add_all(&flushes->boxes, boxes);
+	flushes->changed = flushes->changed || boxes->len > 0;
+	flushes->later = flushes->changed;
 	flushes->not_before = 0;
-	if (boxes->len > 0) {
-		damage_boxes_add_all(&flushes->boxes, boxes);
-		flushes->changed = true;
-		flushes->later = true;
-	}
 }
 
 void flushes_change_all(struct flushes *flushes, uint64_t not_before) {
@@ -30,9 +28,12 @@ void flushes_change_all(struct flushes *flushes, uint64_t not_before) {
 	flushes->changed = true;
 }
 
-void flushes_flip(struct flushes *flushes) {
+void flushes_flip(struct flushes *flushes, const struct damage_boxes *boxes, uint64_t not_before) {
+	if (!flushes->changed) {
+		flushes->not_before = not_before;
+	}
+	damage_boxes_add_all(&flushes->boxes, boxes);
 	flushes->changed = true;
-	flushes->later = flushes->asked;
 }
 
 uint64_t flushes_commit_at(const struct flushes *flushes, const struct pace *pace) {

@@ -40,8 +40,8 @@ void flushes_add(struct flushes *flushes, const struct damage_boxes *boxes, uint
 /* All is to be shown anew; a flush that comes before that time is committed with it. */
 void flushes_change_all(struct flushes *flushes, uint64_t not_before);
 
-/* Another buffer with the same picture is to be shown. */
-void flushes_flip(struct flushes *flushes);
+/* Another buffer is to be shown, in which boxes (perhaps none) differ; as above. */
+void flushes_flip(struct flushes *flushes, const struct damage_boxes *boxes, uint64_t not_before);
 
 /* When to commit. PACE_NEVER: there is nothing, or an event will come first. */
 uint64_t flushes_commit_at(const struct flushes *flushes, const struct pace *pace);

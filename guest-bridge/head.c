@@ -46,22 +46,28 @@ static uint64_t next_answer(const struct head *head) {
 
 /* A look is exact where frames follow each other; one that has backed off leaves the kernel
  * room to join wake-ups. */
-void head_schedule(struct head *head) {
-	uint64_t next = min_u64(next_picture(head), next_answer(head));
-	next = min_u64(next, resize_due(&head->resize));
-	if (next == head->armed) {
-		return;
-	}
+static void arm(struct head *head, uint64_t next, uint64_t now) {
+	uint64_t far = next - now;
 	head->armed = next;
-	if (next == PACE_NEVER) {
-		sd_event_source_set_enabled(head->timer, SD_EVENT_OFF);
-		return;
-	}
-	uint64_t now = clock_usec();
-	uint64_t far = next > now ? next - now : 0;
 	sd_event_source_set_time_accuracy(head->timer, far > PACE_IDLE / 4 ? far / 4 : 1);
 	sd_event_source_set_time(head->timer, next);
 	sd_event_source_set_enabled(head->timer, SD_EVENT_ONESHOT);
+}
+
+void head_schedule(struct head *head) {
+	uint64_t next = min_u64(next_picture(head), next_answer(head));
+	next = min_u64(next, resize_due(&head->resize));
+	if (next == PACE_NEVER) {
+		return;
+	}
+	uint64_t now = clock_usec();
+	if (next <= now) {
+		sd_event_source_set_enabled(head->at_once, SD_EVENT_ONESHOT);
+	} else if (next < head->armed) {
+		// One that comes too early finds nothing to do and is armed again. Mostly it is
+		// the answer that a compositor owes, put off with every frame.
+		arm(head, next, now);
+	}
 }
 
 /* What is told is committed when it comes, whatever the output does: that it refreshes is
@@ -145,10 +151,8 @@ static void tell_size(struct head *head) {
 	}
 }
 
-static int handle_timer(sd_event_source *source, uint64_t usec, void *data) {
-	struct head *head = data;
+static void work(struct head *head) {
 	uint64_t now = clock_usec();
-	head->armed = PACE_NEVER;
 	if (resize_due(&head->resize) <= now) {
 		tell_size(head);
 	}
@@ -160,6 +164,17 @@ static int handle_timer(sd_event_source *source, uint64_t usec, void *data) {
 		head->ops->sent(head->data);
 	}
 	head_schedule(head);
+}
+
+static int handle_at_once(sd_event_source *source, void *data) {
+	work(data);
+	return 0;
+}
+
+static int handle_timer(sd_event_source *source, uint64_t usec, void *data) {
+	struct head *head = data;
+	head->armed = PACE_NEVER;
+	work(head);
 	return 0;
 }
 
@@ -170,9 +185,11 @@ static void handle_configured(void *data) {
 
 static void handle_visible(void *data, bool visible) {
 	struct head *head = data;
-	bool regained = visible && pace_hidden(&head->pace);
+	if (visible != pace_hidden(&head->pace)) {
+		return;
+	}
 	pace_visible(&head->pace, visible);
-	if (!regained) {
+	if (!visible) {
 		return;
 	}
 	if (head->told) {
@@ -244,10 +261,17 @@ int head_init(struct head *head, unsigned number, const struct bridge_setup *set
 	pace_init(&head->pace, setup->hidden_usec);
 	int error = sd_event_add_time(
 		setup->event, &head->timer, CLOCK_MONOTONIC, 0, 1, handle_timer, head);
-	return error < 0 ? error : sd_event_source_set_enabled(head->timer, SD_EVENT_OFF);
+	if (error >= 0) {
+		error = sd_event_source_set_enabled(head->timer, SD_EVENT_OFF);
+	}
+	if (error >= 0) {
+		error = sd_event_add_defer(setup->event, &head->at_once, handle_at_once, head);
+	}
+	return error < 0 ? error : sd_event_source_set_enabled(head->at_once, SD_EVENT_OFF);
 }
 
 void head_finish(struct head *head) {
+	head->at_once = sd_event_source_disable_unref(head->at_once);
 	head->timer = sd_event_source_disable_unref(head->timer);
 }
 
@@ -302,21 +326,30 @@ void head_drawn(struct head *head) {
 	head_schedule(head);
 }
 
-void head_flushed(struct head *head, const struct damage_boxes *boxes) {
-	static const struct damage_boxes none;
-	struct scanout scanout;
-	flushes_add(&head->flushes, head->told ? boxes : &none, clock_usec());
+void head_flipped(struct head *head, const struct damage_boxes *boxes) {
 	if (!head->told) {
 		head_drawn(head);
 		return;
 	}
-	if (boxes->len == 0) {
+	flushes_flip(&head->flushes, boxes, pace_refresh_after(&head->pace, clock_usec()));
+	head_schedule(head);
+}
+
+void head_flushed(struct head *head, const struct damage_boxes *boxes) {
+	static const struct damage_boxes none;
+	struct scanout scanout;
+	if (head->told && boxes->len == 0) {
 		get_scanout(head, &scanout);
 		if (publish_flips(&head->publish, &scanout)) {
-			flushes_flip(&head->flushes);
+			flushes_flip(&head->flushes, &none, 0);
 		}
 	}
-	head_schedule(head);
+	flushes_add(&head->flushes, head->told ? boxes : &none, clock_usec());
+	if (head->told) {
+		head_schedule(head);
+	} else {
+		head_drawn(head);
+	}
 }
 
 void head_wake(struct head *head) {

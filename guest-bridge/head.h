@@ -15,7 +15,7 @@
 /*
  * One head of a bridge: its surface while there is a connection, when to look for what has
  * changed or to commit what was told, and what is to be told to the guest. All that it
- * commits it commits from its timer: whatever comes at once is one commit.
+ * commits it commits from the event loop: whatever comes at once is one commit.
  */
 
 struct head;
@@ -34,9 +34,10 @@ struct head {
 	const struct bridge_setup *setup; // the bridge's
 	const struct head_ops *ops;
 	void *data;
-	sd_event_source *timer; // owned
-	uint64_t armed;         // time of the timer, PACE_NEVER where it is off
-	bool told;              // its changes are told, or its display is off
+	sd_event_source *at_once; // owned: what is due now
+	sd_event_source *timer;   // owned: what is due later
+	uint64_t armed;           // time of the timer, PACE_NEVER where it is off
+	bool told;                // its changes are told, or its display is off
 	struct flushes flushes;
 	struct resize resize;
 	uint32_t width, height; // of the last picture of this connection; 0: there was none
@@ -63,12 +64,13 @@ void head_finish(struct head *head);
 int head_connect(struct head *head, struct wayland *wayland, struct publish_pool *pool);
 void head_disconnect(struct head *head);
 
-/* Events were handled: arms the timer for what is to be done next. */
+/* Events were handled: sees to it that what is to be done next is done. */
 void head_schedule(struct head *head);
 
 /* As the functions of the bridge. */
 void head_scanout_changed(struct head *head);
 void head_drawn(struct head *head);
+void head_flipped(struct head *head, const struct damage_boxes *boxes);
 void head_flushed(struct head *head, const struct damage_boxes *boxes);
 
 /* The guest has been given input. */

@@ -122,6 +122,11 @@ static void show_drawn(void *data, unsigned head) {
 	}
 }
 
+static void show_flipped(void *data, unsigned head, const struct damage_boxes *boxes) {
+	struct device *device = data;
+	bridge_flipped(device->bridge, head, boxes);
+}
+
 static void show_flushed(void *data, unsigned head, const struct damage_boxes *boxes) {
 	struct device *device = data;
 	bridge_flushed(device->bridge, head, boxes);
@@ -142,6 +147,7 @@ static void reset_cursor(void *data) {
 static const struct virtio_gpu_ops gpu_ops = {
 	.busy = vmm_busy,
 	.scanout_changed = show_changed,
+	.flipped = show_flipped,
 	.flushed = show_flushed,
 	.set_cursor = show_cursor,
 	.reset_cursor = reset_cursor,

@@ -310,6 +310,11 @@ static void handle_changed(void *data, unsigned head) {
 	gpu->setup.ops->scanout_changed(gpu->setup.data, head);
 }
 
+static void handle_flipped(void *data, unsigned head, const struct damage_boxes *boxes) {
+	struct virtio_gpu *gpu = data;
+	gpu->setup.ops->flipped(gpu->setup.data, head, boxes);
+}
+
 static void handle_flushed(void *data, unsigned head, const struct damage_boxes *boxes) {
 	struct virtio_gpu *gpu = data;
 	gpu->setup.ops->flushed(gpu->setup.data, head, boxes);
@@ -317,6 +322,7 @@ static void handle_flushed(void *data, unsigned head, const struct damage_boxes 
 
 static const struct virtio_scanouts_ops scanouts_ops = {
 	.changed = handle_changed,
+	.flipped = handle_flipped,
 	.flushed = handle_flushed,
 };
 

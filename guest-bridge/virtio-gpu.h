@@ -30,6 +30,7 @@ struct virtio_gpu_ops {
 	bool (*busy)(void *data);
 	/* As those of the bridge. */
 	void (*scanout_changed)(void *data, unsigned head);
+	void (*flipped)(void *data, unsigned head, const struct damage_boxes *boxes);
 	void (*flushed)(void *data, unsigned head, const struct damage_boxes *boxes);
 	void (*set_cursor)(void *data, const uint32_t *pixels, uint32_t hot_x, uint32_t hot_y);
 	void (*reset_cursor)(void *data);

@@ -55,12 +55,13 @@ static void to_scanout(const struct device_state_scanout *scanout, const struct 
 	}
 }
 
-static void show_boxes(
-	struct virtio_scanouts *scanouts, unsigned head, const struct damage_boxes *boxes) {
+static void show_boxes(struct virtio_scanouts *scanouts, unsigned head,
+	const struct damage_boxes *boxes,
+	void (*show)(void *data, unsigned head, const struct damage_boxes *boxes)) {
 	struct damage_boxes shown;
 	to_scanout(&scanouts->state->scanouts[head], boxes, &shown);
 	flip_chain_note(&scanouts->chains[head], scanouts->resources, boxes);
-	scanouts->ops->flushed(scanouts->data, head, &shown);
+	show(scanouts->data, head, &shown);
 }
 
 static void turn_off(struct virtio_scanouts *scanouts, unsigned head) {
@@ -107,7 +108,7 @@ static void show_resource(struct virtio_scanouts *scanouts, unsigned head, uint3
 	struct damage_boxes boxes;
 	if (flip_chain_show(chain, resource)) {
 		flip_boxes(scanouts, before, resource, rect, &boxes);
-		show_boxes(scanouts, head, &boxes);
+		show_boxes(scanouts, head, &boxes, scanouts->ops->flipped);
 		return;
 	}
 	boxes = (struct damage_boxes){
@@ -165,7 +166,7 @@ uint32_t virtio_scanouts_flush(struct virtio_scanouts *scanouts, uint32_t resour
 	}
 	for (unsigned i = 0; i < scanouts->heads; i++) {
 		if ((heads >> i & 1) != 0) {
-			show_boxes(scanouts, i, &boxes);
+			show_boxes(scanouts, i, &boxes, scanouts->ops->flushed);
 		}
 	}
 	*ret_heads = heads;

@@ -15,7 +15,9 @@
 
 struct virtio_scanouts_ops {
 	void (*changed)(void *data, unsigned head); // altogether
-	/* boxes in pixels of the scanout; may be none */
+	/* boxes in pixels of the scanout; may be none. Those of a flip are shown with the flush
+	 * that follows. */
+	void (*flipped)(void *data, unsigned head, const struct damage_boxes *boxes);
 	void (*flushed)(void *data, unsigned head, const struct damage_boxes *boxes);
 };
 

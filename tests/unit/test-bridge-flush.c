@@ -205,7 +205,10 @@ static void flips_use_the_same_buffers_and_damage_what_is_told(void **state) {
 	for (unsigned i = 1; i < 20; i++) {
 		unsigned page = i % PAGES;
 		rig_set_head(&rig, 0, RIG_WIDTH, RIG_HEIGHT, page * PAGE);
-		rig_flush(&rig, 0, i, 2, 3, 4);
+		const struct damage_boxes boxes = {.len = 1, .box = {{i, 2, 3, 4}}};
+		bridge_flipped(rig.bridge, 0, &boxes);
+		sd_event_run(rig.event, 0);
+		bridge_flushed(rig.bridge, 0, &nothing);
 		RIG_UNTIL(&rig, rig.head->frames == i);
 		assert_int_equal(rig.fake.head->commits, i + 1);
 		rig_assert_damage(&rig, (int32_t)i, 2, 3, 4);
@@ -215,6 +218,19 @@ static void flips_use_the_same_buffers_and_damage_what_is_told(void **state) {
 		assert_ptr_equal(rig.fake.head->buffer, pages[page]);
 		assert_memory_equal(rig_shown_row(&rig, 0), rig.slice.map + page * PAGE, 64);
 	}
+	rig_finish(&rig);
+}
+
+static void a_flip_without_a_flush_is_shown_too(void **state) {
+	struct rig rig;
+	start(&rig, false);
+	rig_set_head(&rig, 0, RIG_WIDTH, RIG_HEIGHT, PAGE);
+	bridge_flipped(rig.bridge, 0, &corner);
+	RIG_UNTIL(&rig, rig.fake.head->commits == 2);
+	rig_assert_damage(&rig, 0, 0, 9, 9);
+	rig_assert_zero_copy(&rig);
+	rig_spin(&rig, 30);
+	assert_int_equal(rig.head->frames, 0);
 	rig_finish(&rig);
 }
 
@@ -385,6 +401,7 @@ int main(void) {
 		cmocka_unit_test(a_compositor_that_never_draws_holds_no_guest_up),
 		cmocka_unit_test(a_mode_set_is_shown_with_its_flush),
 		cmocka_unit_test(flips_use_the_same_buffers_and_damage_what_is_told),
+		cmocka_unit_test(a_flip_without_a_flush_is_shown_too),
 		cmocka_unit_test(a_flip_between_equal_pages_still_changes_the_buffer),
 		cmocka_unit_test(damage_outside_of_a_smaller_mode_is_cut),
 		cmocka_unit_test(the_heap_is_shown_where_it_lies),

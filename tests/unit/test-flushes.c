@@ -165,13 +165,28 @@ static void a_frame_of_something_else_is_no_answer(void **state) {
 	assert_true(frame(&rig, START + 40));
 }
 
-static void a_flip_is_committed_and_answered(void **state) {
+static void a_flip_waits_for_its_flush_but_not_for_ever(void **state) {
 	struct rig rig = rig_start();
-	flushes_add(&rig.flushes, &none, START);
-	flushes_flip(&rig.flushes);
+	flushes_flip(&rig.flushes, &some, START + PERIOD);
+	assert_int_equal(commit_at(&rig), START + PERIOD);
+	flushes_flip(&rig.flushes, &none, START + 2 * PERIOD);
+	assert_int_equal(commit_at(&rig), START + PERIOD);
+	flushes_add(&rig.flushes, &none, START + 10);
+	assert_true(commit_at(&rig) <= START + 10);
+	assert_int_equal(rig.flushes.boxes.len, 1);
+	commit(&rig, START + 10);
+	assert_true(frame(&rig, START + 20));
+	// Nobody waits for one that is not flushed.
+	flushes_flip(&rig.flushes, &some, START + PERIOD);
+	commit(&rig, START + PERIOD);
+	assert_false(frame(&rig, START + PERIOD + 20));
+}
+
+static void a_flip_puts_off_no_flush(void **state) {
+	struct rig rig = rig_start();
+	flushes_add(&rig.flushes, &some, START);
+	flushes_flip(&rig.flushes, &some, START + PERIOD);
 	assert_true(commit_at(&rig) <= START);
-	commit(&rig, START);
-	assert_true(frame(&rig, START + 100));
 }
 
 static void boxes_add_up_until_they_are_committed(void **state) {
@@ -197,7 +212,8 @@ int main(void) {
 		cmocka_unit_test(a_change_waits_for_its_flush_but_not_for_ever),
 		cmocka_unit_test(a_change_without_a_flush_answers_nothing),
 		cmocka_unit_test(a_frame_of_something_else_is_no_answer),
-		cmocka_unit_test(a_flip_is_committed_and_answered),
+		cmocka_unit_test(a_flip_waits_for_its_flush_but_not_for_ever),
+		cmocka_unit_test(a_flip_puts_off_no_flush),
 		cmocka_unit_test(boxes_add_up_until_they_are_committed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,7 @@ struct desk {
 	struct engine_rig rig;
 	struct virtio_scanouts scanouts;
 	unsigned changed[HEADS], flushed[HEADS]; // calls
-	struct damage_boxes boxes[HEADS];        // of the last flush
+	struct damage_boxes boxes[HEADS];        // of the last flush or flip
 };
 
 static void handle_changed(void *data, unsigned head) {
@@ -33,6 +33,7 @@ static void handle_flushed(void *data, unsigned head, const struct damage_boxes 
 
 static const struct virtio_scanouts_ops ops = {
 	.changed = handle_changed,
+	.flipped = handle_flushed,
 	.flushed = handle_flushed,
 };
 
