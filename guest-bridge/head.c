@@ -2,6 +2,8 @@
 
 #include "clock.h"
 
+#define ARMED_FAR UINT64_C(100000) // us
+
 static uint64_t min_u64(uint64_t a, uint64_t b) {
 	return a < b ? a : b;
 }
@@ -49,23 +51,30 @@ static uint64_t next_answer(const struct head *head) {
 static void arm(struct head *head, uint64_t next, uint64_t now) {
 	uint64_t far = next - now;
 	head->armed = next;
+	if (next == PACE_NEVER) {
+		sd_event_source_set_enabled(head->timer, SD_EVENT_OFF);
+		return;
+	}
 	sd_event_source_set_time_accuracy(head->timer, far > PACE_IDLE / 4 ? far / 4 : 1);
 	sd_event_source_set_time(head->timer, next);
 	sd_event_source_set_enabled(head->timer, SD_EVENT_ONESHOT);
 }
 
+/*
+ * A timer that is armed too early stays so where that is far from now: mostly it is for the
+ * answer that a compositor owes, which is put off with every frame. When it comes it finds
+ * nothing to do and is armed again.
+ */
 void head_schedule(struct head *head) {
 	uint64_t next = min_u64(next_picture(head), next_answer(head));
 	next = min_u64(next, resize_due(&head->resize));
-	if (next == PACE_NEVER) {
+	if (next == PACE_NEVER && head->armed == PACE_NEVER) {
 		return;
 	}
 	uint64_t now = clock_usec();
 	if (next <= now) {
 		sd_event_source_set_enabled(head->at_once, SD_EVENT_ONESHOT);
-	} else if (next < head->armed) {
-		// One that comes too early finds nothing to do and is armed again. Mostly it is
-		// the answer that a compositor owes, put off with every frame.
+	} else if (next != head->armed && (next < head->armed || head->armed < now + ARMED_FAR)) {
 		arm(head, next, now);
 	}
 }
