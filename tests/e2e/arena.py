@@ -461,4 +461,5 @@ def leave(arena):
   same(session.compositor.wait(SETTLE), 0, "the compositor's status")
   os.kill(session.host_pid(), signal.SIGTERM)
   wait_until(lambda: not session.left_over(), "all processes end", SETTLE)
+  session.manager.finish()
   same(session.sockets(), [], "files in the runtime directory")

@@ -341,11 +341,17 @@ class Ledger:
 
 
 class Manager:
-  """systemd's side of mulliond's file-descriptor store: descriptors by name."""
+  """systemd's side of mulliond's units: the control socket, which is there before mulliond and
+  after it, and the file-descriptor store, by name."""
 
-  def __init__(self, path):
-    self.path = path
+  def __init__(self, path, control):
+    self.path, self.control = path, control
     self.kept = {}
+    self.lock = threading.Lock()
+    os.makedirs(os.path.dirname(control), 0o700, exist_ok=True)
+    self.listener = socket.socket(socket.AF_UNIX)
+    self.listener.bind(control)
+    self.listener.listen(16)
     self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     self.socket.bind(path)
     threading.Thread(target=self.read, daemon=True).start()
@@ -353,36 +359,50 @@ class Manager:
   def read(self):
     size = socket.CMSG_SPACE(array.array("i").itemsize)
     while True:
-      text, control, _, _ = self.socket.recvmsg(4096, size)
+      text, control, _, _ = self.socket.recvmsg(4096, size, socket.MSG_CMSG_CLOEXEC)
       words = dict(line.split("=", 1) for line in text.decode().splitlines())
       fds = array.array("i")
       for _, _, data in control:
         fds.frombytes(data)
       name = words.get("FDNAME")
-      if "FDSTOREREMOVE" in words or fds:
-        old = self.kept.pop(name, None)
-        if old is not None:
-          os.close(old)
-      if fds:
-        self.kept[name] = fds[0]
+      with self.lock:
+        if "FDSTOREREMOVE" in words or fds:
+          self.drop(name)
+        if fds:
+          self.kept[name] = fds[0]
+
+  def drop(self, name):
+    old = self.kept.pop(name, None)
+    if old is not None:
+      os.close(old)
 
   def forget(self):
-    for name in list(self.kept):
-      os.close(self.kept.pop(name))
+    with self.lock:
+      for name in list(self.kept):
+        self.drop(name)
+
+  def finish(self):
+    """No mulliond follows."""
+    self.listener.close()
+    os.unlink(self.control)
 
   def start(self, environment, log):
     """Starts mulliond with what is kept, as systemd does."""
-    kept = dict(self.kept)
+    with self.lock:
+      return self.execute(environment, log)
+
+  def execute(self, environment, log):
+    kept = {"mulliond.socket": self.listener.fileno(), **self.kept}
     names, first = list(kept), 3
     def place():
       # Out of the way first: a source may be another one's target.
       sources = [fcntl.fcntl(kept[name], fcntl.F_DUPFD, 1000) for name in names]
       for number, source in enumerate(sources):
         os.dup2(source, first + number)
-        os.close(source)
-    environment = dict(environment, NOTIFY_SOCKET=self.path, FDSTORE="4096")
-    if names:
-      environment.update(LISTEN_FDS=str(len(names)), LISTEN_FDNAMES=":".join(names))
+      # And nothing else, whatever this process has inherited itself.
+      os.closerange(first + len(names), 4096)
+    environment = dict(environment, NOTIFY_SOCKET=self.path, FDSTORE="4096",
+      LISTEN_FDS=str(len(names)), LISTEN_FDNAMES=":".join(names))
     # The process's own number is known only in it.
     return subprocess.Popen(["sh", "-c", 'LISTEN_PID=$$ exec "$0"', program("mulliond")],
       env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
@@ -396,7 +416,8 @@ class FaultSession(Session):
   def __init__(self):
     super().__init__()
     self.compositor = self.host = None
-    self.manager = Manager(self.path("notify"))
+    self.manager = Manager(self.path("notify"),
+      os.path.join(self.runtime, "mullion", "io.mullion.Host"))
     self.births = {} # how each role's process came about, where it is not the first one
     self.ledger = Ledger(self)
     self.times = Times()

@@ -18,7 +18,7 @@ OUTPUT = (1280, 800)
 # shown between the two has its rows in order then.
 MODES = {"one": (512, 384), "two": (1024, 600)}
 PERSONALITIES = {"one": "bochs", "two": "virtio-vga"}
-SHORT = {"device-kill", "device-stop", "compositor-kill", "host-kill"} # each once
+SHORT = {"device-kill", "device-stop", "compositor-kill", "host-kill", "device-and-host-kill"} # each once
 RATE = 8 # frames a second, or less where the guest is slow
 
 plan = Plan()
@@ -31,7 +31,7 @@ def begin(field):
 
 @plan.test("killed and stopped processes harm no guest, and leak nothing")
 def rounds(field):
-  arena.run_rounds(field, 20 if is_long() else 4)
+  arena.run_rounds(field, 20 if is_long() else 5)
 
 
 @plan.test("the session can be left, and nothing of it remains")
