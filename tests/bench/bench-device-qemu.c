@@ -7,23 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "device-work.h"
-#include "measure.h"
 #include "qtest-vmm.h"
-
-#define NOTIFIES 200
-
-/* Of a queue that is empty. */
-static double measure_notify(struct device_work *work) {
-	double usec[NOTIFIES];
-	for (unsigned i = 0; i < NOTIFIES; i++) {
-		uint64_t start = clock_nsec();
-		virtio_guest_notify(&work->guest, GUEST_GPU_CURSOR);
-		usec[i] = (double)(clock_nsec() - start) / 1000;
-	}
-	return measure_quantile(usec, NOTIFIES, 0.5);
-}
 
 static void pin(pid_t pid, int processor) {
 	cpu_set_t set;
@@ -39,10 +24,11 @@ int main(void) {
 	if (good) {
 		pin(qtest_vmm_process()->pid, 1);
 		pin(0, 0);
+		work.pid = qtest_vmm_process()->pid;
+		device_work_calibrate(&work);
 	}
 	struct work_task task;
 	while (good && read(STDIN_FILENO, &task, sizeof(task)) == sizeof(task)) {
-		work.notify = measure_notify(&work);
 		double figure = device_work_run(&work, &task);
 		good = write(STDOUT_FILENO, &figure, sizeof(figure)) == sizeof(figure);
 	}

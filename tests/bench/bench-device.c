@@ -189,6 +189,7 @@ static bool start(struct bench *bench) {
 		!device_work_init(&bench->work, &bench->vmm, true)) {
 		return false;
 	}
+	bench->work.pid = bench->host.process.pid;
 	pin(0, 0);
 	pin(bench->host.process.pid, 1);
 	struct duel duel = {bench, {WORK_QUERY, 64, 64, false, 1}, {0}};

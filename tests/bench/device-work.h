@@ -4,8 +4,10 @@
 #include "guest-gpu.h"
 
 /*
- * What a guest's driver gives a virtio-gpu to do, timed from the doorbell to the last answer.
- * No scanout shows the pictures but where that is the point, so that no answer waits for a
+ * What a guest's driver gives a virtio-gpu to do, from the doorbell to the last answer. What
+ * counts is the processor time that the device's process takes: work that keeps it busy takes
+ * that long on a machine that does nothing else, and no longer on one that does. Only a query
+ * is timed by the clock. No scanout shows the pictures but where that is the point, so that no answer waits for a
  * frame: this is the device alone. The same for mullion-device and for QEMU's own, each with
  * its vmm_*() below.
  */
@@ -37,6 +39,7 @@ struct device_work {
 	struct work_task made; // what the pictures are for
 	uint8_t *copy;         // owned: as large as all of them
 	uint8_t colour;
+	pid_t pid;     // of the device: whose processor time counts
 	double notify; // us that a notification takes the VMM, and that do not count
 };
 
@@ -46,6 +49,9 @@ struct device_work {
 /* On a VMM that is connected. False where the device does not start. */
 bool device_work_init(struct device_work *work, struct vmm *vmm, bool poll);
 void device_work_finish(struct device_work *work);
+
+/* Finds work->notify: what the device's process takes for a doorbell of an empty queue. */
+void device_work_calibrate(struct device_work *work);
 
 /* One measurement; NAN where a command fails. */
 double device_work_run(struct device_work *work, const struct work_task *task);
