@@ -6,6 +6,8 @@
 #define TILES_MAX (GPU_RESOURCE_SIZE_MAX / TRANSFER_TILE_WIDTH)
 #define LINE 64    // bytes: a cache line
 #define AHEAD 3072 // bytes: so far ahead of the copy memory is asked for
+#define SHORT 1024 // of rows up to so many bytes a later one than the next is asked for
+#define SPANS 4    // that are known at once
 
 /*
  * A frame is larger than the caches, and its pages lie anywhere: what counts is that memory
@@ -215,16 +217,23 @@ void transfer_copy(uint8_t *picture, uint32_t stride, const struct gpu_rect *rec
 	struct band band;
 	band.tiles = (rect->width + TRANSFER_TILE_WIDTH - 1) / TRANSFER_TILE_WIDTH;
 	struct place place = {0};
-	struct span span = next_span(&spans), next = next_span(&spans);
+	struct span known[SPANS];
+	for (unsigned i = 0; i < SPANS; i++) {
+		known[i] = next_span(&spans);
+	}
+	unsigned now = 0;
 	uint64_t done = 0;
 	for (uint32_t y = 0; y < rect->height; y += TRANSFER_TILE_HEIGHT) {
 		uint32_t end = min_u32(y + TRANSFER_TILE_HEIGHT, rect->height);
 		memset(band.differs, 0, band.tiles);
 		while (place.y < end) {
-			done = update_span(&band, &span, done, &next, &place, row, end);
-			if (done == span.length) {
-				span = next;
-				next = next_span(&spans);
+			struct span *span = &known[now % SPANS];
+			unsigned later = span->length <= SHORT ? SPANS - 1 : 1;
+			done = update_span(
+				&band, span, done, &known[(now + later) % SPANS], &place, row, end);
+			if (done == span->length) {
+				*span = next_span(&spans);
+				now++;
 				done = 0;
 			}
 		}
