@@ -191,16 +191,7 @@ static void publish_again(struct virtio_gpu *gpu) {
 	}
 }
 
-/* The only place where the state changes outside of a message. */
-static int handle_work(sd_event_source *source, void *data) {
-	struct virtio_gpu *gpu = data;
-	if (gpu->dma == NULL || gpu->setup.ops->busy(gpu->setup.data)) {
-		return 0;
-	}
-	virtio_displays_work(&gpu->displays);
-	if (!virtio_pci_runs(&gpu->virtio)) {
-		return 0;
-	}
+static void handle_queues(struct virtio_gpu *gpu) {
 	if (gpu->publish) {
 		publish_again(gpu);
 	}
@@ -214,6 +205,19 @@ static int handle_work(sd_event_source *source, void *data) {
 			handle_queue(gpu, i);
 		}
 	}
+}
+
+/* The only place where the state changes outside of a message. */
+static int handle_work(sd_event_source *source, void *data) {
+	struct virtio_gpu *gpu = data;
+	if (gpu->dma == NULL || gpu->setup.ops->busy(gpu->setup.data)) {
+		return 0;
+	}
+	if (virtio_pci_runs(&gpu->virtio)) {
+		handle_queues(gpu);
+	}
+	// The driver may just have asked for them, and then needs not be told again.
+	virtio_displays_work(&gpu->displays);
 	return 0;
 }
 
