@@ -22,8 +22,8 @@ int main(void) {
 	struct device_work work;
 	bool good = device_work_init(&work, &vmm, true);
 	if (good) {
-		pin(qtest_vmm_process()->pid, 1);
-		pin(0, 0);
+		pin(qtest_vmm_process()->pid, WORK_DEVICE_PROCESSOR);
+		pin(0, WORK_DRIVER_PROCESSOR);
 		work.pid = qtest_vmm_process()->pid;
 		device_work_calibrate(&work);
 	}

@@ -190,8 +190,8 @@ static bool start(struct bench *bench) {
 		return false;
 	}
 	bench->work.pid = bench->host.process.pid;
-	pin(0, 0);
-	pin(bench->host.process.pid, 1);
+	pin(0, WORK_DRIVER_PROCESSOR);
+	pin(bench->host.process.pid, WORK_DEVICE_PROCESSOR);
 	struct duel duel = {bench, {WORK_QUERY, 64, 64, false, 1}, {0}};
 	if (!start_peer(bench) || isnan(measure_qemu(&duel))) {
 		fprintf(stderr, "device: QEMU does not run here: there is no peer\n");

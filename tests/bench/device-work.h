@@ -31,6 +31,8 @@ struct work_task {
 	unsigned depth; // commands in flight, 1 to 16
 };
 
+#define WORK_DRIVER_PROCESSOR 0 // where driver and device are put
+#define WORK_DEVICE_PROCESSOR 1
 #define WORK_PICTURES 8 // a frame for each pair of commands in flight
 
 struct device_work {
