@@ -329,7 +329,7 @@ static int handle_retry(sd_event_source *source, uint64_t usec, void *data) {
 static void connect_soon(struct host_link *host) {
 	if (host->retry == NULL && !host->server->leaving) {
 		sd_event_add_time_relative(host->server->loop.sd, &host->retry, CLOCK_MONOTONIC,
-			host->retry_after, 0, handle_retry, host);
+			host->retry_after, USEC_PER_MSEC, handle_retry, host);
 		loop_kick(&host->server->loop);
 	}
 }

@@ -146,7 +146,7 @@ void session_keep_changed(struct session_keep *keep) {
 		return;
 	}
 	sd_event_add_time_relative(keep->server->loop.sd, &keep->write, CLOCK_MONOTONIC,
-		WRITE_DELAY, 0, handle_write, keep);
+		WRITE_DELAY, WRITE_DELAY / 10, handle_write, keep);
 	loop_kick(&keep->server->loop);
 }
 

@@ -47,8 +47,8 @@ int virtio_displays_init(struct virtio_displays *displays, sd_event *event,
 				link->prefer_width, link->prefer_height, link->refresh, 120};
 		}
 	}
-	int error = sd_event_add_time(
-		event, &displays->timer, CLOCK_MONOTONIC, PACE_NEVER, 0, handle_timer, displays);
+	int error = sd_event_add_time(event, &displays->timer, CLOCK_MONOTONIC, PACE_NEVER,
+		REPLUG_APART / 10, handle_timer, displays);
 	if (error >= 0) {
 		init_replugs(displays);
 	}

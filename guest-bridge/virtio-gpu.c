@@ -393,8 +393,8 @@ int virtio_gpu_create(struct virtio_gpu **ret, const struct virtio_gpu_setup *se
 		error = sd_event_source_set_enabled(gpu->work, SD_EVENT_OFF);
 	}
 	if (error >= 0) {
-		error = sd_event_add_time(
-			setup->event, &gpu->retry, CLOCK_MONOTONIC, 0, 0, handle_retry, gpu);
+		error = sd_event_add_time(setup->event, &gpu->retry, CLOCK_MONOTONIC, 0,
+			RETRY_USEC / 5, handle_retry, gpu);
 	}
 	if (error >= 0) {
 		error = sd_event_source_set_enabled(gpu->retry, SD_EVENT_OFF);
