@@ -18,6 +18,7 @@
 #define FRAMES 60
 #define COPIES 50
 #define RUNS_MAX 16
+#define RATE_BOUND 57                      // of 60 a second
 #define MEMORY_BOUND (FRAME / 1024 + 2048) // KiB: a frame and 2 MiB
 
 struct bench {
@@ -90,9 +91,11 @@ static bool run(struct bench *bench, const char *name, const char *what, double 
 	measure_print(part, "of that, mullion-device", "us", bench->device, bench->runs, 0, false);
 	snprintf(part, sizeof(part), "%s-mullion", name);
 	measure_print(part, "of that, mullion", "us", bench->mullion, bench->runs, 0, false);
-	snprintf(part, sizeof(part), "%s-rate", name);
-	measure_print(
-		part, "frames shown of each guest", "1/s", bench->rate, bench->runs, 60, true);
+	if (!bench->unchanged) {
+		snprintf(part, sizeof(part), "%s-rate", name);
+		measure_print(part, "frames shown of each guest", "1/s", bench->rate, bench->runs,
+			RATE_BOUND, true);
+	}
 	return true;
 }
 
@@ -106,7 +109,6 @@ static bool run_one(struct bench *bench) {
 	bench->draw = (struct guest_gpu_rect){40, 40, 100, 20};
 	good = good && run(bench, "virtio-small", "100x20 changed, all of 1024x768 flushed", 3);
 	bench->unchanged = true;
-	bench->rate[0] = 0;
 	good = good && run(bench, "virtio-same", "nothing changed, all of 1024x768 flushed", 2);
 	bench->unchanged = false;
 	double memory = (double)fleet_own_memory(bench->fleet.guests[0].device);
