@@ -159,6 +159,15 @@ static bool give_held(void *data, const struct device_state_held *answer) {
 
 static const struct damage_boxes nothing;
 
+/* Asks for another frame of heads, bit n for head n, whose answers are still held. */
+static void ask_for_frames(struct virtio_gpu *gpu, uint32_t wanted) {
+	for (unsigned i = 0; i < heads(gpu); i++) {
+		if ((wanted >> i & 1) != 0) {
+			gpu->setup.ops->flushed(gpu->setup.data, i, &nothing);
+		}
+	}
+}
+
 static void handle_frames(struct virtio_gpu *gpu) {
 	uint32_t again = 0, frames = gpu->frames;
 	gpu->frames = 0;
@@ -169,26 +178,17 @@ static void handle_frames(struct virtio_gpu *gpu) {
 	}
 	device_store_commit(gpu->setup.store);
 	publish(gpu, QUEUE_CONTROL);
-	for (unsigned i = 0; i < heads(gpu); i++) {
-		if ((again >> i & 1) != 0) {
-			gpu->setup.ops->flushed(gpu->setup.data, i, &nothing);
-		}
-	}
+	ask_for_frames(gpu, again);
 }
 
 /* What an earlier process committed and perhaps did not show the guest any more. */
 static void publish_again(struct virtio_gpu *gpu) {
 	gpu->publish = false;
-	uint32_t waiting = held_heads(&gpu->held);
 	for (unsigned i = 0; i < QUEUES; i++) {
 		virtqueue_publish(&gpu->queues[i]);
 		virtio_pci_interrupt(&gpu->virtio, i);
 	}
-	for (unsigned i = 0; i < heads(gpu); i++) {
-		if ((waiting >> i & 1) != 0) {
-			gpu->setup.ops->flushed(gpu->setup.data, i, &nothing);
-		}
-	}
+	ask_for_frames(gpu, held_heads(&gpu->held));
 }
 
 static void handle_queues(struct virtio_gpu *gpu) {
