@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "desk.h"
 #include "fleet.h"
 #include "measure.h"
 
@@ -44,7 +45,7 @@ static int64_t animate(struct bench *bench) {
 				return -1;
 			}
 		}
-		fleet_sleep_until(start + (i + 1) * FLEET_PERIOD_NSEC);
+		desk_sleep_until(start + (i + 1) * DESK_PERIOD_NSEC);
 	}
 	return fleet_frames(fleet) - frames;
 }

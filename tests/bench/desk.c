@@ -25,42 +25,40 @@ static void fail(struct desk *desk, const char *what, int error) {
 	exit(EXIT_FAILURE);
 }
 
-/* A string or a number of what mulliond tells of the guest; the string is to be freed. */
-static int guest_status(struct desk *desk, const char *key, char **ret, pid_t *ret_pid) {
+static int ask_guest(
+	struct session *session, const char *name, char **ret_socket, pid_t *ret_device) {
 	sd_json_variant *reply = NULL;
-	int error = session_call_host(&desk->session, "Status", "name", GUEST, &reply);
+	int error = session_call_host(session, "Status", "name", name, &reply);
 	if (error < 0) {
 		return error;
 	}
-	sd_json_variant *value =
-		sd_json_variant_by_key(sd_json_variant_by_key(reply, "guest"), key);
+	sd_json_variant *guest = sd_json_variant_by_key(reply, "guest");
+	sd_json_variant *socket = sd_json_variant_by_key(guest, "socket");
+	sd_json_variant *device = sd_json_variant_by_key(guest, "devicePid");
 	error = -ENODATA;
-	if (ret != NULL && sd_json_variant_is_string(value)) {
-		*ret = strdup(sd_json_variant_string(value));
-		error = *ret != NULL ? 0 : -ENOMEM;
-	} else if (ret_pid != NULL && sd_json_variant_is_integer(value)) {
-		*ret_pid = (pid_t)sd_json_variant_integer(value);
-		error = 0;
+	if (sd_json_variant_is_string(socket) && sd_json_variant_is_integer(device)) {
+		*ret_socket = strdup(sd_json_variant_string(socket));
+		*ret_device = (pid_t)sd_json_variant_integer(device);
+		error = *ret_socket != NULL ? 0 : -ENOMEM;
 	}
 	sd_json_variant_unref(reply);
 	return error;
 }
 
-static int connect_vmm(struct desk *desk) {
-	uint64_t end = clock_usec() + START_USEC;
+int desk_connect(struct session *session, const char *name, struct vmm *vmm, pid_t *ret_device) {
 	int error = -ETIMEDOUT;
-	while (clock_usec() < end) {
-		char *path = NULL;
-		error = guest_status(desk, "socket", &path, NULL);
-		if (error == 0) {
-			error = vmm_open(&desk->vmm, path);
-			free(path);
-			if (error == 0) {
-				return guest_status(desk, "devicePid", NULL, &desk->device);
-			}
-			vmm_close(&desk->vmm);
+	for (uint64_t end = clock_usec() + START_USEC; clock_usec() < end; usleep(20000)) {
+		char *socket;
+		error = ask_guest(session, name, &socket, ret_device);
+		if (error < 0) {
+			continue;
 		}
-		usleep(20000);
+		error = vmm_open(vmm, socket);
+		free(socket);
+		if (error == 0) {
+			return 0;
+		}
+		vmm_close(vmm);
 	}
 	return error;
 }
@@ -111,7 +109,7 @@ void desk_start(struct desk *desk, const char *output, uint32_t width, uint32_t 
 	if (error < 0) {
 		fail(desk, "the session does not start", error);
 	}
-	error = connect_vmm(desk);
+	error = desk_connect(&desk->session, GUEST, &desk->vmm, &desk->device);
 	if (error < 0) {
 		fail(desk, "the guest's GPU cannot be reached", error);
 	}

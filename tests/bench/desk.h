@@ -26,6 +26,10 @@ struct desk {
 void desk_start(struct desk *desk, const char *output, uint32_t width, uint32_t height);
 void desk_finish(struct desk *desk);
 
+/* Connects a VMM to a guest of the session as soon as that can be done, and tells the process of
+ * its device. Returns 0 or -errno. */
+int desk_connect(struct session *session, const char *name, struct vmm *vmm, pid_t *ret_device);
+
 /* From now on the output is watched. */
 void desk_observe(struct desk *desk);
 

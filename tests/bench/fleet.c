@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "desk.h"
 
 #define START_USEC (20 * USEC_PER_SEC)
 #define NAME_MAX 16
@@ -49,49 +49,12 @@ static int start_session(struct fleet *fleet, const char *output, bool big) {
 	return session_start(&fleet->session, &options);
 }
 
-static int ask_guest(struct fleet *fleet, const char *name, char **ret_socket, pid_t *ret_device) {
-	sd_json_variant *reply = NULL;
-	int error = session_call_host(&fleet->session, "Status", "name", name, &reply);
-	if (error < 0) {
-		return error;
-	}
-	sd_json_variant *guest = sd_json_variant_by_key(reply, "guest");
-	sd_json_variant *socket = sd_json_variant_by_key(guest, "socket");
-	sd_json_variant *device = sd_json_variant_by_key(guest, "devicePid");
-	error = -ENODATA;
-	if (sd_json_variant_is_string(socket) && sd_json_variant_is_integer(device)) {
-		*ret_socket = strdup(sd_json_variant_string(socket));
-		*ret_device = (pid_t)sd_json_variant_integer(device);
-		error = *ret_socket != NULL ? 0 : -ENOMEM;
-	}
-	sd_json_variant_unref(reply);
-	return error;
-}
-
-static int connect_guest(struct fleet *fleet, unsigned index) {
-	struct fleet_guest *guest = &fleet->guests[index];
-	char name[NAME_MAX], *socket;
-	name_of(index, name);
-	int error = -ETIMEDOUT;
-	for (uint64_t end = clock_usec() + START_USEC; clock_usec() < end; usleep(20000)) {
-		error = ask_guest(fleet, name, &socket, &guest->device);
-		if (error < 0) {
-			continue;
-		}
-		error = vmm_open(&guest->vmm, socket);
-		free(socket);
-		if (error == 0) {
-			return 0;
-		}
-		vmm_close(&guest->vmm);
-	}
-	return error;
-}
-
 static int start_guest(struct fleet *fleet, unsigned index, uint32_t width, uint32_t height) {
 	struct fleet_guest *guest = &fleet->guests[index];
 	const struct virtio_guest_options options = {.ram_size = 16 << 20, .poll = true};
-	int error = connect_guest(fleet, index);
+	char name[NAME_MAX];
+	name_of(index, name);
+	int error = desk_connect(&fleet->session, name, &guest->vmm, &guest->device);
 	if (error == 0) {
 		error = virtio_guest_start(&guest->virtio, &guest->vmm, &options);
 	}
@@ -232,11 +195,4 @@ long fleet_own_memory(pid_t pid) {
 		fclose(file);
 	}
 	return kib;
-}
-
-void fleet_sleep_until(uint64_t nsec) {
-	const struct timespec time = {
-		.tv_sec = (time_t)(nsec / NSEC_PER_SEC), .tv_nsec = (long)(nsec % NSEC_PER_SEC)};
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL) == EINTR) {
-	}
 }

@@ -47,9 +47,4 @@ int64_t fleet_mullion_cpu(const struct fleet *fleet);
 /* Memory of a process that is its own, in KiB; -1 where that cannot be told. */
 long fleet_own_memory(pid_t pid);
 
-/* Sleeps until a time of CLOCK_MONOTONIC. */
-void fleet_sleep_until(uint64_t nsec);
-
-#define FLEET_PERIOD_NSEC 16666667 // of the output's refresh
-
 #endif
