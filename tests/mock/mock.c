@@ -138,8 +138,7 @@ static void assert_unharmed(struct mock *mock) {
 int mock_teardown(void **state) {
 	struct mock *mock = *state;
 	assert_unharmed(mock);
-	bool complaint = process_log_contains(&mock->host.process, "Sanitizer") ||
-		process_log_contains(&mock->host.process, "runtime error");
+	bool complaint = process_complained(&mock->host.process);
 	if (complaint) {
 		print_log(mock);
 	}

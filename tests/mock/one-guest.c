@@ -50,8 +50,7 @@ int desk_teardown(void **state) {
 	stop_hand(desk);
 	peer_finish(&desk->peer);
 	session_run(&desk->session, 20);
-	bool complaint = process_log_contains(&desk->session.process, "Sanitizer") ||
-		process_log_contains(&desk->session.process, "runtime error");
+	bool complaint = process_complained(&desk->session.process);
 	if (complaint || !process_alive(&desk->session.process)) {
 		char *log = process_log(&desk->session.process);
 		print_error("--- the compositor's log\n%s---\n", log != NULL ? log : "");

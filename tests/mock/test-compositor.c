@@ -126,8 +126,7 @@ static int teardown(void **state) {
 	}
 	int fds = process_fds(pid);
 	long memory = process_memory(pid);
-	bool complaint = process_log_contains(&fight->session.process, "Sanitizer") ||
-		process_log_contains(&fight->session.process, "runtime error");
+	bool complaint = process_complained(&fight->session.process);
 	if (complaint || !shown || !process_alive(&fight->session.process)) {
 		char *log = process_log(&fight->session.process);
 		print_error("--- the compositor's log\n%s---\n", log != NULL ? log : "");

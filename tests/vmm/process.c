@@ -168,6 +168,11 @@ bool process_log_contains(struct process *process, const char *text) {
 	return found;
 }
 
+bool process_complained(struct process *process) {
+	return process_log_contains(process, "Sanitizer") ||
+		process_log_contains(process, "runtime error");
+}
+
 static FILE *open_proc(pid_t pid, const char *file) {
 	char path[64];
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);

@@ -39,6 +39,8 @@ bool process_alive(struct process *process);
 /* All that it has logged; to free. */
 char *process_log(struct process *process);
 bool process_log_contains(struct process *process, const char *text);
+/* A sanitizer has found something in it. */
+bool process_complained(struct process *process);
 
 int process_fds(pid_t pid);          // open descriptors
 long process_memory(pid_t pid);      // KiB of anonymous memory in use (RssAnon)
