@@ -1,4 +1,5 @@
 """Tests that run in order and report in TAP, each named by the behaviour it shows."""
+import signal
 import sys
 import time
 import traceback
@@ -49,6 +50,13 @@ def describe(error):
   place = traceback.extract_tb(error.__traceback__)
   where = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}: {frame.line}" for frame in place[1:]]
   return [f"{type(error).__name__}: {line}" for line in (str(error) or "?").splitlines()] + where
+
+
+def run_program(main):
+  """Runs main(), which returns how many tests failed, as the whole program. What is told to end
+  cleans up as well."""
+  signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+  sys.exit(1 if main() else 0)
 
 
 def skip_all(why):

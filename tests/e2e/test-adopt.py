@@ -5,11 +5,10 @@ Two real guests draw meanwhile. mullion starts mulliond, the first and every lat
 """
 import os
 import signal
-import sys
 import time
 
 from session import Session, memfds, qemu_lacks
-from tap import Plan, check, same, skip_all, wait_until
+from tap import Plan, check, run_program, same, skip_all, wait_until
 
 GUESTS = "linux", "second"
 BOOT_SECONDS = 120
@@ -196,5 +195,4 @@ def main():
 
 
 if __name__ == "__main__":
-  signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-  sys.exit(1 if main() else 0)
+  run_program(main)

@@ -6,10 +6,9 @@ mulliond runs by itself here, as it does under systemd, so that compositors can 
 import os
 import signal
 import subprocess
-import sys
 
 from session import Session, make_linux, qemu_lacks
-from tap import Plan, check, same, skip_all, wait_until
+from tap import Plan, check, run_program, same, skip_all, wait_until
 
 BOOT_SECONDS = 90
 MODE = "640x480"
@@ -139,5 +138,4 @@ def main():
 
 
 if __name__ == "__main__":
-  signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-  sys.exit(1 if main() else 0)
+  run_program(main)

@@ -4,11 +4,10 @@ in the guest is made for mullion. See tests/guests/make-desktop.
 """
 import os
 import signal
-import sys
 import time
 
 from session import Session, make_desktop, qemu_lacks
-from tap import Plan, check, same, skip_all, wait_until
+from tap import Plan, check, run_program, same, skip_all, wait_until
 
 NAME = "desktop"
 OUTPUT = (1600, 1000)
@@ -221,13 +220,10 @@ def main():
     session.overlay = session.path("disk.qcow2")
     make_desktop("overlay", made[0], session.overlay)
     configure(session, session.overlay, *made[1:])
-    failed = plan.run(session, on_failure=session.tails)
-    while os.environ.get("STAY") and os.path.exists(os.environ["STAY"]):
-      time.sleep(1)
+    return plan.run(session, on_failure=session.tails)
   finally:
     session.finish()
-  sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":
-  main()
+  run_program(main)

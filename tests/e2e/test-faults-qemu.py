@@ -5,13 +5,11 @@ draw under QEMU.
 MULLION_TEST_SEED repeats a run; MULLION_TEST_FAULTS names the only faults there are to be,
 with commas between; MULLION_TEST_ROUNDS says how many.
 """
-import signal
-import sys
 
 import arena
 from faults import FaultSession, Machine, is_long, seeded
 from session import qemu_lacks
-from tap import Plan, skip_all
+from tap import Plan, run_program, skip_all
 
 OUTPUT = (1280, 800)
 # Rows divide a page: the driver of bochs sets X_OFFSET and Y_OFFSET one after the other, and what is
@@ -61,5 +59,4 @@ def main():
 
 
 if __name__ == "__main__":
-  signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-  sys.exit(1 if main() else 0)
+  run_program(main)

@@ -5,12 +5,10 @@ without machines draw.
 MULLION_TEST_SEED repeats a run; MULLION_TEST_FAULTS names the only faults there are to be,
 with commas between; MULLION_TEST_ROUNDS says how many.
 """
-import signal
-import sys
 
 import arena
 from faults import FaultSession, Mock, is_long, note, seeded
-from tap import Plan
+from tap import Plan, run_program
 
 OUTPUT = (1024, 640)
 MODES = {"one": (320, 240), "two": (400, 300), "three": (256, 192)}
@@ -49,5 +47,4 @@ def main():
 
 
 if __name__ == "__main__":
-  signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-  sys.exit(1 if main() else 0)
+  run_program(main)

@@ -7,11 +7,10 @@ import json
 import os
 import shlex
 import subprocess
-import sys
 
 from machine import Machine
 from session import BUILD, TESTS, qemu_lacks
-from tap import Plan, check, same, skip_all, wait_until
+from tap import Plan, check, run_program, same, skip_all, wait_until
 
 SCREEN = (1280, 800)
 CARD = (640, 400)
@@ -158,11 +157,10 @@ def main():
     except Exception:
       return []
   try:
-    failed = plan.run(machine, on_failure=log)
+    return plan.run(machine, on_failure=log)
   finally:
     machine.finish()
-  sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":
-  main()
+  run_program(main)

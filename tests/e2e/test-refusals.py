@@ -7,10 +7,9 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 
 from session import Session, program
-from tap import Plan, check, same, wait_until
+from tap import Plan, check, run_program, same, wait_until
 
 plan = Plan()
 
@@ -160,5 +159,4 @@ def main():
 
 
 if __name__ == "__main__":
-  signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-  sys.exit(1 if main() else 0)
+  run_program(main)

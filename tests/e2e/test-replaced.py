@@ -6,11 +6,10 @@ import os
 import random
 import re
 import signal
-import sys
 import time
 
 from session import Session, qemu_lacks
-from tap import Plan, check, same, skip_all, wait_until
+from tap import Plan, check, run_program, same, skip_all, wait_until
 
 LONG = bool(os.environ.get("MULLION_TEST_LONG"))
 KILLS = 20 if LONG else 6
@@ -156,5 +155,4 @@ def main():
 
 
 if __name__ == "__main__":
-  signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-  sys.exit(1 if main() else 0)
+  run_program(main)

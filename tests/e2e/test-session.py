@@ -9,11 +9,10 @@ import fcntl
 import os
 import re
 import signal
-import sys
 import time
 
 from session import Session, memfds, qemu_lacks
-from tap import Plan, check, same, skip_all, wait_until
+from tap import Plan, check, run_program, same, skip_all, wait_until
 
 OUTPUT = (1280, 800)
 MODES = {"firmware": (640, 480), "linux": (800, 600), "newer": OUTPUT}
@@ -643,5 +642,4 @@ def main():
 
 
 if __name__ == "__main__":
-  signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-  sys.exit(1 if main() else 0)
+  run_program(main)

@@ -8,11 +8,10 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 
 from session import TESTS, Session, qemu_lacks
-from tap import Plan, Skip, check, same, wait_until
+from tap import Plan, Skip, check, run_program, same, wait_until
 
 LONG = bool(os.environ.get("MULLION_TEST_LONG"))
 ROUNDS = 60 if LONG else 6
@@ -350,5 +349,4 @@ def main():
 
 
 if __name__ == "__main__":
-  signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-  sys.exit(1 if main() else 0)
+  run_program(main)

@@ -7,11 +7,10 @@ import json
 import os
 import re
 import shlex
-import sys
 
 from machine import Machine
 from session import BUILD, TESTS, qemu_lacks
-from tap import Plan, check, same, skip_all, wait_until
+from tap import Plan, check, run_program, same, skip_all, wait_until
 
 SYSTEMD = "/usr/lib/systemd/systemd"
 MIB = 1 << 20
@@ -184,11 +183,10 @@ def main():
     except Exception:
       return []
   try:
-    failed = plan.run(host, on_failure=log)
+    return plan.run(host, on_failure=log)
   finally:
     host.finish()
-  sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":
-  main()
+  run_program(main)

@@ -10,11 +10,10 @@ its kernel knows no message-signalled interrupts.
 import os
 import re
 import signal
-import sys
 import time
 
 from session import Session, qemu_lacks
-from tap import Plan, check, same, skip_all, wait_until
+from tap import Plan, check, run_program, same, skip_all, wait_until
 
 MODE = (800, 600)
 BOOT_SECONDS = 120
@@ -240,5 +239,4 @@ def main():
 
 
 if __name__ == "__main__":
-  signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-  sys.exit(1 if main() else 0)
+  run_program(main)
