@@ -6,7 +6,7 @@
 #include <sys/types.h>
 
 /* The most descriptors one message may carry, on every link of mullion. */
-#define FD_MAX 16
+#define FD_MAX 24
 
 /* Closes fd unless it is negative; returns -1, for `fd = fd_close(fd)`. */
 int fd_close(int fd);

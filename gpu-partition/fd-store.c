@@ -32,25 +32,45 @@ struct fd_store_given {
 	char name[FD_STORE_NAME_MAX];
 };
 
-static const char *const link_names[LINK_FDS] = {
-	[LINK_FD_LISTENER] = "listener",
+static const char *const shared_names[LINK_FDS_SHARED] = {
 	[LINK_FD_SLICE] = "slice",
-	[LINK_FD_STATE] = "state",
-	[LINK_FD_REPLIES_READ] = "replies-read",
-	[LINK_FD_REPLIES_WRITE] = "replies-write",
 	[LINK_FD_LINKS] = "links",
 };
 
+static const char *const port_names[LINK_PORT_FDS] = {
+	[LINK_PORT_LISTENER] = "listener",
+	[LINK_PORT_STATE] = "state",
+	[LINK_PORT_REPLIES_READ] = "replies-read",
+	[LINK_PORT_REPLIES_WRITE] = "replies-write",
+};
+
+/* "keyboard-" for what is a function's own; nothing for the GPU's. */
+static int name_function(uint32_t function, char *name, size_t size) {
+	return function == LINK_FUNCTION_GPU
+		? 0
+		: snprintf(name, size, "%s-", link_function_name(function));
+}
+
 static void name_key(unsigned slot, char *name, size_t size) {
-	if (slot < LINK_FDS) {
-		snprintf(name, size, "%s", link_names[slot]);
+	if (slot < LINK_FDS_SHARED) {
+		snprintf(name, size, "%s", shared_names[slot]);
 		return;
 	}
 	if (slot == FD_SHELF_ERRORS) {
 		snprintf(name, size, "errors");
 		return;
 	}
-	struct link_key key = link_slot_key(slot - LINK_FDS);
+	if (slot < LINK_FDS_MAX) {
+		slot -= LINK_FDS_SHARED;
+		int length = name_function(slot / LINK_PORT_FDS, name, size);
+		snprintf(name + length, size - (size_t)length, "%s",
+			port_names[slot % LINK_PORT_FDS]);
+		return;
+	}
+	struct link_key key = link_slot_key(slot - LINK_FDS_MAX);
+	int length = name_function(key.function, name, size);
+	name += length;
+	size -= (size_t)length;
 	switch (key.kind) {
 	case LINK_KIND_MEMORY:
 		snprintf(name, size, "memory-%u", key.number);

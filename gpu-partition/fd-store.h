@@ -16,8 +16,8 @@
  * such a manager ($FDSTORE is not set) all of this does nothing.
  */
 
-/* Of a guest: first enum link_fd, then what link_key_slot() counts, then QEMU's errors. */
-#define FD_SHELF_ERRORS (LINK_FDS + LINK_SLOTS)
+/* Of a guest: first what LINK_SETUP brings, then what link_key_slot() counts, then QEMU's errors. */
+#define FD_SHELF_ERRORS (LINK_FDS_MAX + LINK_SLOTS)
 #define FD_SHELF_SLOTS (FD_SHELF_ERRORS + 1)
 
 struct fd_shelf;

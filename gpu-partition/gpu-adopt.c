@@ -77,18 +77,25 @@ static const char *find_lie(const struct gpu *gpu, const struct guest_record *re
 	if (strcmp(untrusted->name, gpu->name) != 0) {
 		return "it is another guest's";
 	}
+	if (untrusted->functions != record->setup.functions) {
+		return "it has other functions than it was given";
+	}
 	if (untrusted->slice_base != record->base || untrusted->slice_size != record->limit ||
 		untrusted->aperture_size != record->aperture) {
 		return "its slice lies elsewhere";
 	}
 	if (!is_memory(untrusted_fds[LINK_FD_SLICE], record->limit, record->slice) ||
-		!is_memory(untrusted_fds[LINK_FD_STATE], DEVICE_STATE_SIZE, record->state)) {
+		!is_memory(untrusted_fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_STATE)],
+			DEVICE_STATE_SIZE, record->state)) {
 		return "it has other memory than it was given";
 	}
-	if (!is_socket(untrusted_fds[LINK_FD_LISTENER], SOCK_STREAM, gpu->socket) ||
+	if (!is_socket(untrusted_fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_LISTENER)],
+		    SOCK_STREAM, gpu->socket) ||
 		!is_socket(untrusted_fds[LINK_FD_LINKS], SOCK_SEQPACKET, gpu->link_socket) ||
-		!is_pipe(untrusted_fds[LINK_FD_REPLIES_READ], O_RDONLY) ||
-		!is_pipe(untrusted_fds[LINK_FD_REPLIES_WRITE], O_WRONLY)) {
+		!is_pipe(untrusted_fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_REPLIES_READ)],
+			O_RDONLY) ||
+		!is_pipe(untrusted_fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_REPLIES_WRITE)],
+			O_WRONLY)) {
 		return "it has other sockets than it was given";
 	}
 	return NULL;
@@ -121,7 +128,7 @@ static int take_setup(
 		fd_close_many(fds, n);
 		return refuse(ret_reason, "its GPU process is not to be trusted: %s", lie);
 	}
-	memcpy(gpu->fds, fds, sizeof(gpu->fds));
+	memcpy(gpu->fds, fds, n * sizeof(*fds));
 	gpu->device.setup = message.setup;
 	// What was kept may not be what it has now.
 	fd_shelf_clear(gpu->shelf);
@@ -157,13 +164,13 @@ static void take_display(struct gpu *gpu, int display) {
 
 static bool take_message(struct gpu *gpu, const struct link_message *message, int *fds) {
 	switch (message->type) {
-	case LINK_STORE:
-		gpu_device_keep(&gpu->device, &message->key, fds[0]);
+	case LINK_STORE: {
+		int fd = fds[0];
 		fds[0] = -1;
-		return true;
+		return gpu_device_keep(&gpu->device, &message->key, fd);
+	}
 	case LINK_DROP:
-		gpu_device_keep(&gpu->device, &message->key, -1);
-		return true;
+		return gpu_device_keep(&gpu->device, &message->key, -1);
 	case LINK_VMM:
 		gpu->device.connected = message->vmm.connected;
 		return true;
@@ -245,14 +252,14 @@ int gpu_adopt(struct gpu *gpu, sd_event *event, const char *name, const struct g
 
 bool gpu_can_revive(const struct guest_record *record, const int *fds) {
 	const struct link_key connection = {.kind = LINK_KIND_CONNECTION};
-	for (unsigned i = 0; i < LINK_FDS; i++) {
+	for (unsigned i = 0; i < LINK_FDS_OF(record->setup.functions); i++) {
 		if (fds[i] < 0) {
 			return false;
 		}
 	}
 	// A VMM that comes and goes can connect anew.
 	return record->vmm == CONFIG_VMM_EXTERNAL ||
-		fds[LINK_FDS + link_key_slot(&connection)] >= 0;
+		fds[LINK_FDS_MAX + link_key_slot(&connection)] >= 0;
 }
 
 int gpu_revive(struct gpu *gpu, sd_event *event, const char *name,
@@ -261,7 +268,7 @@ int gpu_revive(struct gpu *gpu, sd_event *event, const char *name,
 	gpu_init(gpu, event, name, home, ops, data);
 	gpu_init_device(gpu, &record->setup, record->sandbox);
 	memcpy(gpu->fds, fds, sizeof(gpu->fds));
-	memcpy(gpu->device.keeper.fds, fds + LINK_FDS, sizeof(gpu->device.keeper.fds));
+	memcpy(gpu->device.keeper.fds, fds + LINK_FDS_MAX, sizeof(gpu->device.keeper.fds));
 	gpu->socket = strdup(record->socket);
 	gpu->link_socket = guest_socket_link_path(name, NULL);
 	if (gpu->socket == NULL || gpu->link_socket == NULL) {
@@ -275,7 +282,7 @@ int gpu_revive(struct gpu *gpu, sd_event *event, const char *name,
 	if (place(gpu, record, ret_reason) < 0) {
 		return -1;
 	}
-	for (unsigned i = 0; i < LINK_FDS + LINK_SLOTS; i++) {
+	for (unsigned i = 0; i < LINK_FDS_MAX + LINK_SLOTS; i++) {
 		if (gpu->shelf->fds[i] != fds[i]) {
 			fd_shelf_put(gpu->shelf, i, fds[i]);
 		}

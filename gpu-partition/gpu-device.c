@@ -102,9 +102,14 @@ static void handle_vmm(struct gpu_device *device, bool connected) {
 	}
 }
 
-void gpu_device_keep(struct gpu_device *device, const struct link_key *key, int fd) {
-	fd_shelf_put(device->shelf, LINK_FDS + link_key_slot(key), fd);
+bool gpu_device_keep(struct gpu_device *device, const struct link_key *key, int fd) {
+	if (key->function >= device->setup.functions) {
+		fd_close(fd);
+		return false;
+	}
+	fd_shelf_put(device->shelf, LINK_FDS_MAX + link_key_slot(key), fd);
 	keeper_store(&device->keeper, key, fd);
+	return true;
 }
 
 /* Takes over what it uses of fds. Returns false for a message that no device may send. */
@@ -117,13 +122,13 @@ static bool handle_message(
 	case LINK_VMM:
 		handle_vmm(device, message->vmm.connected);
 		return true;
-	case LINK_STORE:
-		gpu_device_keep(device, &message->key, fds[0]);
+	case LINK_STORE: {
+		int fd = fds[0];
 		fds[0] = -1;
-		return true;
+		return gpu_device_keep(device, &message->key, fd);
+	}
 	case LINK_DROP:
-		gpu_device_keep(device, &message->key, -1);
-		return true;
+		return gpu_device_keep(device, &message->key, -1);
 	case LINK_SANDBOX:
 		device->untrusted_sandbox = message->sandbox;
 		return true;
@@ -261,7 +266,8 @@ static int spawn(struct gpu_device *device, int link, char **ret_reason) {
 
 static int send_setup(struct gpu_device *device) {
 	struct link_message message = {.type = LINK_SETUP, .setup = device->setup};
-	int error = link_send(device->link, &message, device->fds, LINK_FDS);
+	int error = link_send(
+		device->link, &message, device->fds, LINK_FDS_OF(device->setup.functions));
 	if (error == 0) {
 		error = keeper_send(&device->keeper, device->link);
 	}

@@ -31,7 +31,7 @@ struct gpu_device {
 	struct process process;
 	struct link_setup setup;
 	bool sandbox;                          // it is shut in
-	const int *fds;                        // borrowed, LINK_FDS of them: what LINK_SETUP brings
+	const int *fds;                        // borrowed, LINK_FDS_MAX: what LINK_SETUP brings
 	int link;                              // owned, -1 when closed
 	sd_event_source *link_source;          // owned
 	struct keeper keeper;                  // what the process has stored
@@ -67,8 +67,11 @@ int gpu_device_start(struct gpu_device *device, char **ret_reason);
 int gpu_device_adopt(struct gpu_device *device, pid_t pid, int pidfd, int link);
 int gpu_device_go_on(struct gpu_device *device);
 
-/* What LINK_STORE says, or with -1 LINK_DROP; fd becomes the device's. */
-void gpu_device_keep(struct gpu_device *device, const struct link_key *key, int fd);
+/*
+ * What LINK_STORE says, or with -1 LINK_DROP; fd becomes the device's. False, and then the fd
+ * is closed, for a function that the device does not have.
+ */
+bool gpu_device_keep(struct gpu_device *device, const struct link_key *key, int fd);
 
 /* True where there is no process, and none follows. */
 bool gpu_device_is_gone(const struct gpu_device *device);

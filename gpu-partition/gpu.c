@@ -50,11 +50,11 @@ static int make_memory(struct gpu *gpu, const struct config_guest *guest, char *
 			gpu->limit >> 20, strerror(-gpu->fds[LINK_FD_SLICE]), guest->file);
 	}
 	snprintf(name, sizeof(name), "mullion-state:%s", guest->name);
-	gpu->fds[LINK_FD_STATE] = memfd_create_sealed_by(
+	gpu->fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_STATE)] = memfd_create_sealed_by(
 		name, DEVICE_STATE_SIZE, sandbox_cgroup_allocate, gpu->group);
-	if (gpu->fds[LINK_FD_STATE] < 0) {
+	if (gpu->fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_STATE)] < 0) {
 		return refuse(ret_reason, "no memory for the GPU's state: %s",
-			strerror(-gpu->fds[LINK_FD_STATE]));
+			strerror(-gpu->fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_STATE)]));
 	}
 	int error = gpu_map_state(gpu);
 	if (error < 0) {
@@ -64,8 +64,8 @@ static int make_memory(struct gpu *gpu, const struct config_guest *guest, char *
 }
 
 int gpu_map_state(struct gpu *gpu) {
-	void *state =
-		mmap(NULL, DEVICE_STATE_SIZE, PROT_READ, MAP_SHARED, gpu->fds[LINK_FD_STATE], 0);
+	void *state = mmap(NULL, DEVICE_STATE_SIZE, PROT_READ, MAP_SHARED,
+		gpu->fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_STATE)], 0);
 	if (state == MAP_FAILED) {
 		return -errno;
 	}
@@ -79,8 +79,9 @@ static int make_sockets(struct gpu *gpu, const struct config_guest *guest, char 
 	if (gpu->socket == NULL) {
 		return -1;
 	}
-	gpu->fds[LINK_FD_LISTENER] = guest_socket_listen(gpu->socket, SOCK_STREAM, ret_reason);
-	if (gpu->fds[LINK_FD_LISTENER] < 0) {
+	gpu->fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_LISTENER)] =
+		guest_socket_listen(gpu->socket, SOCK_STREAM, ret_reason);
+	if (gpu->fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_LISTENER)] < 0) {
 		return -1;
 	}
 	gpu->link_socket = guest_socket_link_path(guest->name, ret_reason);
@@ -97,8 +98,8 @@ static int make_pipe(struct gpu *gpu, char **ret_reason) {
 	if (pipe2(replies, O_CLOEXEC | O_NONBLOCK) < 0) {
 		return refuse(ret_reason, "no pipe for the GPU's replies: %s", strerror(errno));
 	}
-	gpu->fds[LINK_FD_REPLIES_READ] = replies[0];
-	gpu->fds[LINK_FD_REPLIES_WRITE] = replies[1];
+	gpu->fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_REPLIES_READ)] = replies[0];
+	gpu->fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_REPLIES_WRITE)] = replies[1];
 	if (fcntl(replies[1], F_SETPIPE_SZ, LINK_REPLIES_SIZE) < 0) {
 		return refuse(ret_reason, "no pipe for the GPU's replies: %s", strerror(errno));
 	}
@@ -140,7 +141,7 @@ void gpu_init_device(struct gpu *gpu, const struct link_setup *setup, bool sandb
 }
 
 void gpu_keep_fds(struct gpu *gpu) {
-	for (unsigned i = 0; i < LINK_FDS; i++) {
+	for (unsigned i = 0; i < LINK_FDS_MAX; i++) {
 		fd_shelf_put(gpu->shelf, i, gpu->fds[i]);
 	}
 }
@@ -167,6 +168,7 @@ static int start_device(struct gpu *gpu, const struct config_guest *guest, char 
 		.refresh = guest->refresh,
 		.heads = guest->heads,
 		.follow = guest->follow,
+		.functions = 1,
 		.hidden_refresh = guest->hidden_refresh,
 		.slice_size = gpu->limit,
 		.aperture_size = gpu->aperture,
@@ -291,12 +293,12 @@ void gpu_finish(struct gpu *gpu) {
 	fd_shelf_clear(gpu->shelf);
 	gpu_device_finish(&gpu->device);
 	sd_event_source_disable_unref(gpu->viewer);
-	remove_socket(gpu->fds[LINK_FD_LISTENER], gpu->socket);
+	remove_socket(gpu->fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_LISTENER)], gpu->socket);
 	remove_socket(gpu->fds[LINK_FD_LINKS], gpu->link_socket);
 	if (gpu->state != NULL) {
 		munmap((void *)gpu->state, DEVICE_STATE_SIZE);
 	}
-	fd_close_many(gpu->fds, LINK_FDS);
+	fd_close_many(gpu->fds, LINK_FDS_MAX);
 	if (gpu->limit != 0) {
 		vram_release(gpu->vram, gpu->name);
 	}

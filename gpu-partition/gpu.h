@@ -41,7 +41,7 @@ struct gpu {
 	const char *name;                      // borrowed: the guest's
 	uint64_t base, limit;                  // in the VRAM map; limit 0: no slice
 	uint64_t aperture;                     // bytes at its start
-	int fds[LINK_FDS];                     // owned, -1 when closed: slice, state, sockets, pipe
+	int fds[LINK_FDS_MAX];                 // owned, -1 when closed: slice, state, sockets, pipe
 	const struct device_state_file *state; // owned map, read-only; the device writes it
 	char *socket, *link_socket; // owned: paths; ours to remove while their listeners are
 	struct gpu_device device;

@@ -46,7 +46,10 @@ static bool parse_setup(const char *text, struct link_setup *ret) {
 			return false;
 		}
 	}
-	if (!link_decode(&packet, sizeof(packet), LINK_FDS, &message)) {
+	struct link_setup unchecked;
+	memcpy(&unchecked, packet.body, sizeof(unchecked));
+	const size_t fds = LINK_FDS_OF((size_t)unchecked.functions);
+	if (!link_decode(&packet, sizeof(packet), fds, &message)) {
 		return false;
 	}
 	*ret = message.setup;

@@ -331,7 +331,7 @@ static void record(const struct guest *guest) {
 	const struct gpu *gpu = &guest->gpu;
 	struct stat slice, state;
 	int error = fstat(gpu->fds[LINK_FD_SLICE], &slice) < 0 ||
-			fstat(gpu->fds[LINK_FD_STATE], &state) < 0
+			fstat(gpu->fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_STATE)], &state) < 0
 		? -errno
 		: 0;
 	if (error == 0) {

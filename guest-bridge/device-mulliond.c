@@ -67,7 +67,7 @@ static int take_setup(struct device *device, const struct link_setup *setup, int
 		return -EPROTO;
 	}
 	device->setup = *setup;
-	for (size_t i = 0; i < LINK_FDS; i++) {
+	for (size_t i = 0; i < LINK_FDS_OF(setup->functions); i++) {
 		device->fds[i] = fds[i];
 		fds[i] = -1;
 	}
@@ -94,7 +94,8 @@ static int handle_message(struct device *device, const struct link_message *mess
 	if (message->type == LINK_SETUP) {
 		return take_setup(device, &message->setup, fds);
 	}
-	if (message->type == LINK_STORED && given) {
+	if (message->type == LINK_STORED && given &&
+		message->key.function < device->setup.functions) {
 		keep_restore(&device->keep, message->key, fds[0]);
 		fds[0] = -1;
 		return 0;
@@ -178,13 +179,13 @@ static int handle_link(sd_event_source *source, int fd, uint32_t revents, void *
 void device_mulliond_adopt(void *data, int fd) {
 	struct device *device = data;
 	const struct link_message message = {.type = LINK_ADOPT, .setup = device->setup};
-	int fds[LINK_FDS];
+	int fds[LINK_FDS_MAX];
 	memcpy(fds, device->fds, sizeof(fds));
 	fds[LINK_FD_SLICE] = device->slice.fd;
 	link_listener_wait(&device->links, false);
 	device->link = fd;
 	device->adopting = true;
-	int error = link_send(fd, &message, fds, LINK_FDS);
+	int error = link_send(fd, &message, fds, LINK_FDS_OF(device->setup.functions));
 	if (error == 0) {
 		error = sd_event_add_io(device->event, &device->link_source, fd, EPOLLIN | EPOLLOUT,
 			handle_link, device);
@@ -242,7 +243,7 @@ static void handle_waiting(void *data) {
 }
 
 int device_mulliond_init(struct device *device) {
-	keep_init(&device->keep, device->link);
+	keep_init(&device->keep, LINK_FUNCTION_GPU, device->link);
 	keep_watch(&device->keep, handle_waiting, device);
 	fd_set_cloexec(device->link, true);
 	return sd_event_add_io(

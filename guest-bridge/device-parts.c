@@ -126,7 +126,8 @@ static const struct bridge_ops bridge_ops = {
 /* Continues from the state, or begins it. */
 static int open_state(struct device *device) {
 	bool new;
-	int error = device_store_open(&device->store, device->fds[LINK_FD_STATE], &new);
+	int error = device_store_open(
+		&device->store, device->fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_STATE)], &new);
 	if (error < 0) {
 		return error;
 	}
@@ -200,8 +201,9 @@ static int make_server(struct device *device) {
 	const int *fds = device->fds;
 	const struct vfio_user_server_setup setup = {
 		.event = device->event,
-		.listen_fd = fds[LINK_FD_LISTENER],
-		.replies = {fds[LINK_FD_REPLIES_READ], fds[LINK_FD_REPLIES_WRITE]},
+		.listen_fd = fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_LISTENER)],
+		.replies = {fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_REPLIES_READ)],
+			fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_REPLIES_WRITE)]},
 		.pci = &device->function.pci,
 		.irq = &device->function.irq,
 		.store = &device->store,

@@ -28,8 +28,8 @@ struct device {
 	bool vmm_told, vmm_connected; // what mulliond knows, and what is
 
 	struct link_setup setup;
-	int fds[LINK_FDS]; // owned, -1 when closed; the slice's is in slice
-	struct keep keep;  // what was stored at mulliond
+	int fds[LINK_FDS_MAX]; // owned, -1 when closed; the slice's is in slice
+	struct keep keep;      // what was stored at mulliond
 	struct device_store store;
 	struct slice slice;
 	struct gpu_function function;

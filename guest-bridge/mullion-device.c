@@ -37,7 +37,7 @@ static void device_finish(struct device *device) {
 	device_store_close(&device->store);
 	slice_finish(&device->slice);
 	keep_finish(&device->keep);
-	fd_close_many(device->fds, LINK_FDS);
+	fd_close_many(device->fds, LINK_FDS_MAX);
 	sd_event_source_disable_unref(device->link_source);
 	sd_event_source_disable_unref(device->alone);
 	link_listener_finish(&device->links);

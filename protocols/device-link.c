@@ -19,6 +19,19 @@ const char *link_personality_name(enum link_personality personality) {
 	return NULL;
 }
 
+const char *link_function_name(enum link_function function) {
+	static const char *const names[LINK_FUNCTIONS] = {
+		[LINK_FUNCTION_GPU] = "gpu",
+		[LINK_FUNCTION_KEYBOARD] = "keyboard",
+		[LINK_FUNCTION_TABLET] = "tablet",
+		[LINK_FUNCTION_MOUSE] = "mouse",
+		[LINK_FUNCTION_TOUCH] = "touch",
+	};
+	return (unsigned)function < LINK_FUNCTIONS ? names[function] : NULL;
+}
+
+_Static_assert(LINK_FDS_MAX <= FD_MAX, "a set-up is one message");
+
 struct link_header {
 	uint32_t type;
 	uint32_t reserved;
@@ -81,7 +94,8 @@ static bool decode_setup(const void *body, size_t size, struct link_setup *setup
 	return setup->version == LINK_VERSION && setup->personality >= LINK_PERSONALITY_BOCHS &&
 		setup->personality <= LINK_PERSONALITY_VIRTIO_GPU && setup->heads >= 1 &&
 		setup->heads <= DEVICE_STATE_HEADS && setup->follow <= 1 &&
-		setup->hidden_refresh != 0 && setup->reserved == 0 &&
+		setup->hidden_refresh != 0 &&
+		(setup->functions == 1 || setup->functions == LINK_FUNCTIONS) &&
 		memchr(setup->name, '\0', sizeof(setup->name)) != NULL;
 }
 
@@ -94,7 +108,7 @@ static bool decode_vmm(const void *body, size_t size, struct link_vmm *vmm) {
 }
 
 static bool key_valid(const struct link_key *key) {
-	if (key->reserved != 0) {
+	if (key->function >= LINK_FUNCTIONS) {
 		return false;
 	}
 	switch (key->kind) {
@@ -110,14 +124,14 @@ static bool key_valid(const struct link_key *key) {
 	return false;
 }
 
-/* Where the slots of each kind begin. */
+/* Where the slots of each kind begin among those of a function. */
 enum {
 	SLOT_MEMORY = 1,
 	SLOT_IRQ = SLOT_MEMORY + LINK_MEMORY_MAX,
 	SLOT_UNMASK = SLOT_IRQ + LINK_IRQ_INDEX_MAX * LINK_IRQ_VECTOR_MAX,
 };
 
-unsigned link_key_slot(const struct link_key *key) {
+static unsigned slot_in_function(const struct link_key *key) {
 	switch (key->kind) {
 	case LINK_KIND_MEMORY:
 		return SLOT_MEMORY + key->number;
@@ -130,19 +144,25 @@ unsigned link_key_slot(const struct link_key *key) {
 	}
 }
 
+unsigned link_key_slot(const struct link_key *key) {
+	return key->function * LINK_FUNCTION_SLOTS + slot_in_function(key);
+}
+
 struct link_key link_slot_key(unsigned slot) {
+	uint32_t function = slot / LINK_FUNCTION_SLOTS;
+	slot %= LINK_FUNCTION_SLOTS;
 	if (slot >= SLOT_UNMASK) {
-		return (struct link_key){LINK_KIND_UNMASK, slot - SLOT_UNMASK, 0, 0};
+		return (struct link_key){LINK_KIND_UNMASK, slot - SLOT_UNMASK, 0, function};
 	}
 	if (slot >= SLOT_IRQ) {
 		slot -= SLOT_IRQ;
-		return (struct link_key){
-			LINK_KIND_IRQ, slot / LINK_IRQ_VECTOR_MAX, slot % LINK_IRQ_VECTOR_MAX, 0};
+		return (struct link_key){LINK_KIND_IRQ, slot / LINK_IRQ_VECTOR_MAX,
+			slot % LINK_IRQ_VECTOR_MAX, function};
 	}
 	if (slot >= SLOT_MEMORY) {
-		return (struct link_key){LINK_KIND_MEMORY, 0, slot - SLOT_MEMORY, 0};
+		return (struct link_key){LINK_KIND_MEMORY, 0, slot - SLOT_MEMORY, function};
 	}
-	return (struct link_key){LINK_KIND_CONNECTION, 0, 0, 0};
+	return (struct link_key){LINK_KIND_CONNECTION, 0, 0, function};
 }
 
 static bool decode_key(const void *body, size_t size, struct link_key *key) {
@@ -186,7 +206,8 @@ bool link_decode(const void *packet, size_t size, size_t fds, struct link_messag
 	switch (header.type) {
 	case LINK_SETUP:
 	case LINK_ADOPT:
-		valid = fds == LINK_FDS && decode_setup(body, size, &message.setup);
+		valid = decode_setup(body, size, &message.setup) &&
+			fds == LINK_FDS_OF(message.setup.functions);
 		break;
 	case LINK_DISPLAY:
 		valid = fds == 1 && size == 0;

@@ -16,7 +16,7 @@
 /* The device's end of the link in the device process. */
 #define LINK_DEVICE_FD 3
 
-#define LINK_VERSION 3
+#define LINK_VERSION 4
 #define LINK_NAME_MAX 64
 #define LINK_INPUT_MAX 32
 
@@ -32,14 +32,15 @@
  * descriptor, LINK_GO; from then on that connection is the link.
  */
 enum link_type {
-	/* mulliond -> device. struct link_setup; first and once. Descriptors: enum link_fd. */
+	/* mulliond -> device. struct link_setup; first and once. Descriptors: enum link_fd, and
+	 * enum link_port_fd for each function. */
 	LINK_SETUP = 1,
 	/* mulliond -> device. No body; one descriptor: a connected Wayland socket on which the
 	 * device is to show itself. A new one replaces the last one. */
 	LINK_DISPLAY = 2,
 	/* device -> mulliond. struct link_input: what the focused user typed and pointed at. */
 	LINK_INPUT = 3,
-	/* device -> mulliond. struct link_vmm: a VMM has connected, or is gone. */
+	/* device -> mulliond. struct link_vmm: a VMM has connected to the GPU, or is gone. */
 	LINK_VMM = 4,
 	/* mulliond -> device. struct link_key and its descriptor: what an earlier device stored. */
 	LINK_STORED = 5,
@@ -60,23 +61,45 @@ enum link_type {
 	LINK_SANDBOX = 12,
 };
 
-/* The descriptors of LINK_SETUP and LINK_ADOPT, in this order. */
-enum link_fd {
-	LINK_FD_LISTENER,      // of vfio-user, where the VMM connects
-	LINK_FD_SLICE,         // sealed memfd
-	LINK_FD_STATE,         // sealed memfd, struct device_state_file
-	LINK_FD_REPLIES_READ,  // pipe of the replies to the VMM, both ends non-blocking
-	LINK_FD_REPLIES_WRITE, //
-	LINK_FD_LINKS,         // SOCK_SEQPACKET, where a later mulliond connects
-	LINK_FDS,
+/* The PCI functions of a device: the first, or all. Each has a vfio-user connection of its own. */
+enum link_function {
+	LINK_FUNCTION_GPU,
+	LINK_FUNCTION_KEYBOARD,
+	LINK_FUNCTION_TABLET,
+	LINK_FUNCTION_MOUSE,
+	LINK_FUNCTION_TOUCH,
+	LINK_FUNCTIONS,
 };
+
+/* A name for sockets and messages ("keyboard"), or NULL. */
+const char *link_function_name(enum link_function function);
+
+/* The descriptors of LINK_SETUP and LINK_ADOPT, in this order; then those of each function. */
+enum link_fd {
+	LINK_FD_SLICE, // sealed memfd
+	LINK_FD_LINKS, // SOCK_SEQPACKET, where a later mulliond connects
+	LINK_FDS_SHARED,
+};
+
+enum link_port_fd {
+	LINK_PORT_LISTENER,      // of vfio-user, where the VMM connects
+	LINK_PORT_STATE,         // sealed memfd, struct device_state_file
+	LINK_PORT_REPLIES_READ,  // pipe of the replies to the VMM, both ends non-blocking
+	LINK_PORT_REPLIES_WRITE, //
+	LINK_PORT_FDS,
+};
+
+/* The place of a function's descriptor (enum link_port_fd), and how many n functions make. */
+#define LINK_FD_OF(function, port_fd) (LINK_FDS_SHARED + (function) * LINK_PORT_FDS + (port_fd))
+#define LINK_FDS_OF(functions) LINK_FD_OF(functions, 0)
+#define LINK_FDS_MAX LINK_FDS_OF(LINK_FUNCTIONS)
 
 /*
  * All descriptors that a device ever holds (tests/e2e/test-session.py compares): /dev/null
- * on 0; mulliond's standard error on 1 and 2; the link on 3; those of LINK_SETUP; the VMM's
- * connection and what it sends along, of which enum link_kind has the list; the display's
- * Wayland socket; and of its own making an epoll, a signalfd, one timerfd a clock, and a
- * sealed memfd while a picture's format is converted.
+ * on 0; mulliond's standard error on 1 and 2; the link on 3; those of LINK_SETUP; for each
+ * function the VMM's connection and what it sends along, of which enum link_kind has the list;
+ * the display's Wayland socket; and of its own making an epoll, a signalfd, one timerfd a
+ * clock, and a sealed memfd while a picture's format is converted.
  */
 
 #define LINK_REPLIES_SIZE 65536 // bytes that the pipe holds
@@ -89,12 +112,14 @@ enum link_kind {
 	LINK_KIND_UNMASK = 4,     // eventfd that unmasks an interrupt; index as above, number 0
 };
 
-#define LINK_MEMORY_MAX 64
-#define LINK_IRQ_INDEX_MAX 5   // indices
-#define LINK_IRQ_VECTOR_MAX 64 // vectors of one index
-/* All keys there are: every one has a slot of its own, so nobody can store more. */
-#define LINK_SLOTS                                                                                 \
+#define LINK_MEMORY_MAX 32
+#define LINK_IRQ_INDEX_MAX 5  // indices
+#define LINK_IRQ_VECTOR_MAX 8 // vectors of one index
+/* All keys of a function, and all there are: every one has a slot of its own, function by
+ * function, so nobody can store more. */
+#define LINK_FUNCTION_SLOTS                                                                        \
 	(1 + LINK_MEMORY_MAX + LINK_IRQ_INDEX_MAX * LINK_IRQ_VECTOR_MAX + LINK_IRQ_INDEX_MAX)
+#define LINK_SLOTS (LINK_FUNCTIONS * LINK_FUNCTION_SLOTS)
 
 enum link_personality {
 	LINK_PERSONALITY_BOCHS = 1,
@@ -114,7 +139,7 @@ struct link_setup {
 	uint32_t heads;                       // 1 to DEVICE_STATE_HEADS; 1 for bochs
 	uint32_t follow;                      // 1: a head's display has the size of its window
 	uint32_t hidden_refresh;              // mHz, of a head that cannot be seen; not 0
-	uint32_t reserved;                    // 0
+	uint32_t functions;                   // 1: the GPU alone; or LINK_FUNCTIONS
 	uint64_t slice_size;                  // bytes
 	uint64_t aperture_size;   // bytes at the slice's start that BAR0 shows; a power of two
 	uint64_t slice_base;      // address in mulliond's VRAM map; for messages only
@@ -155,7 +180,7 @@ struct link_key {
 	uint32_t kind; // enum link_kind
 	uint32_t index;
 	uint32_t number;
-	uint32_t reserved; // 0
+	uint32_t function; // enum link_function
 };
 
 struct link_beat {

@@ -86,8 +86,9 @@ int vfio_user_parse_capabilities(
 size_t vfio_user_format_capabilities(char *ret, size_t room, bool write_multiple) {
 	char json[256];
 	int length = snprintf(json, sizeof(json),
-		"{\"capabilities\":{\"max_msg_fds\":%d,\"max_data_xfer_size\":%d%s}}", FD_MAX,
-		VFIO_USER_DATA_MAX, write_multiple ? ",\"write_multiple\":true" : "");
+		"{\"capabilities\":{\"max_msg_fds\":%d,\"max_data_xfer_size\":%d%s}}",
+		VFIO_USER_FDS_MAX, VFIO_USER_DATA_MAX,
+		write_multiple ? ",\"write_multiple\":true" : "");
 	if ((size_t)length >= room) {
 		// Without write_multiple in it, the client does not use it.
 		length = snprintf(json, sizeof(json), "{}");

@@ -203,7 +203,7 @@ static int decode_body(
 int vfio_user_decode(const struct vfio_user_header *header, const void *body, size_t fds,
 	struct vfio_user_request *ret) {
 	const uint32_t known = VFIO_USER_FLAG_TYPE | VFIO_USER_FLAG_NO_REPLY;
-	if (!vfio_user_header_valid(header) || fds > FD_MAX ||
+	if (!vfio_user_header_valid(header) || fds > VFIO_USER_FDS_MAX ||
 		(header->flags & VFIO_USER_FLAG_TYPE) != 0 || (header->flags & ~known) != 0) {
 		return -EINVAL;
 	}

@@ -18,6 +18,7 @@
 /* Bytes of one region access: max_data_xfer_size. Any message then lies whole in a socket's
  * buffer, and any reply in a pipe. */
 #define VFIO_USER_DATA_MAX 32768
+#define VFIO_USER_FDS_MAX 16    // descriptors of one message
 #define VFIO_USER_MULTI_MAX 200 // writes in one REGION_WRITE_MULTI
 #define VFIO_USER_JSON_MAX 4096 // bytes of VERSION's JSON with its NUL
 #define VFIO_USER_PAGE 4096     // bytes: what DMA maps are aligned to

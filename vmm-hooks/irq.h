@@ -17,7 +17,7 @@
  * the descriptors are kept, so that a later process goes on.
  */
 
-#define IRQ_VECTORS_MAX 64
+#define IRQ_VECTORS_MAX 8
 
 struct irq {
 	sd_event *event;                // borrowed; NULL: no unmasking by eventfd

@@ -4,11 +4,12 @@
 
 #include "fd.h"
 
-void keep_init(struct keep *keep, int link) {
+void keep_init(struct keep *keep, enum link_function function, int link) {
+	keep->function = function;
 	keep->link = link;
 	keep->untold = 0;
 	keep->waiting = NULL;
-	for (unsigned slot = 0; slot < LINK_SLOTS; slot++) {
+	for (unsigned slot = 0; slot < LINK_FUNCTION_SLOTS; slot++) {
 		keep->fds[slot] = -1;
 		keep->told[slot] = true;
 	}
@@ -20,7 +21,7 @@ void keep_watch(struct keep *keep, void (*waiting)(void *data), void *data) {
 }
 
 void keep_finish(struct keep *keep) {
-	fd_close_many(keep->fds, LINK_SLOTS);
+	fd_close_many(keep->fds, LINK_FUNCTION_SLOTS);
 	keep->link = -1;
 }
 
@@ -36,24 +37,28 @@ static void set_told(struct keep *keep, unsigned slot, bool told) {
 
 void keep_set_link(struct keep *keep, int link) {
 	keep->link = link;
-	for (unsigned slot = 0; slot < LINK_SLOTS; slot++) {
+	for (unsigned slot = 0; slot < LINK_FUNCTION_SLOTS; slot++) {
 		set_told(keep, slot, link < 0 || keep->fds[slot] < 0);
 	}
 }
 
+static unsigned slot_of(struct link_key key) {
+	return link_key_slot(&key) % LINK_FUNCTION_SLOTS;
+}
+
 int keep_get(const struct keep *keep, struct link_key key) {
-	return keep->fds[link_key_slot(&key)];
+	return keep->fds[slot_of(key)];
 }
 
 void keep_put(struct keep *keep, struct link_key key, int fd) {
-	unsigned slot = link_key_slot(&key);
+	unsigned slot = slot_of(key);
 	fd_close(keep->fds[slot]);
 	keep->fds[slot] = fd;
 	set_told(keep, slot, keep->link < 0);
 }
 
 void keep_restore(struct keep *keep, struct link_key key, int fd) {
-	unsigned slot = link_key_slot(&key);
+	unsigned slot = slot_of(key);
 	fd_close(keep->fds[slot]);
 	keep->fds[slot] = fd;
 	set_told(keep, slot, true);
@@ -69,7 +74,7 @@ static int tell(struct keep *keep, unsigned slot) {
 	bool stored = keep->fds[slot] >= 0;
 	const struct link_message message = {
 		.type = stored ? LINK_STORE : LINK_DROP,
-		.key = link_slot_key(slot),
+		.key = link_slot_key(keep->function * LINK_FUNCTION_SLOTS + slot),
 	};
 	int error;
 	do {
@@ -87,7 +92,8 @@ static int tell(struct keep *keep, unsigned slot) {
 
 static int tell_all(struct keep *keep, bool stores) {
 	int error = 0;
-	for (unsigned slot = 0; slot < LINK_SLOTS && keep->untold > 0 && error == 0; slot++) {
+	for (unsigned slot = 0; slot < LINK_FUNCTION_SLOTS && keep->untold > 0 && error == 0;
+		slot++) {
 		if (!keep->told[slot] && (keep->fds[slot] >= 0) == stores) {
 			error = tell(keep, slot);
 		}

@@ -7,24 +7,25 @@
 #include "device-link.h"
 
 /*
- * The descriptors that a device got from its VMM and that must outlive it. Whoever uses
+ * The descriptors that a function got from its VMM and that must outlive the device. Whoever uses
  * one looks it up here; mulliond is told of each, so that the next device gets it back.
  * Telling has an order: what a message brought is stored before that message is
  * committed, and what it took away is dropped afterwards, so that at any moment mulliond
  * holds at least what the committed state names.
  */
 struct keep {
-	int link;              // borrowed; -1: nobody keeps anything
-	int fds[LINK_SLOTS];   // owned, -1 where there is none
-	bool told[LINK_SLOTS]; // mulliond knows what lies in the slot
-	unsigned untold;       // slots of which it does not
+	enum link_function function;
+	int link;                       // borrowed; -1: nobody keeps anything
+	int fds[LINK_FUNCTION_SLOTS];   // owned, -1 where there is none
+	bool told[LINK_FUNCTION_SLOTS]; // mulliond knows what lies in the slot
+	unsigned untold;                // slots of which it does not
 	void (*waiting)(
 		void *data); // may be NULL: there is something to tell, where there was nothing
 	void *data;
 };
 
-/* link may be -1. */
-void keep_init(struct keep *keep, int link);
+/* link may be -1. Keys below need not name the function. */
+void keep_init(struct keep *keep, enum link_function function, int link);
 
 /* waiting() comes from within any of the calls below. */
 void keep_watch(struct keep *keep, void (*waiting)(void *data), void *data);

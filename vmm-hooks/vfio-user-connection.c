@@ -47,7 +47,7 @@ struct vfio_user_connection {
 	enum phase phase;
 
 	size_t received; // bytes of untrusted_in that were taken from the socket in pieces
-	int fds[FD_MAX]; // owned: those of the message that is coming in
+	int fds[VFIO_USER_FDS_MAX]; // owned: those of the message that is coming in
 	size_t fds_len;
 
 	size_t reply_size; // bytes of out; 0: no reply
@@ -260,7 +260,7 @@ static enum step receive(struct vfio_user_connection *connection, size_t from, s
 	if (size == -EAGAIN || size == -EINTR) {
 		return STEP_WAIT;
 	}
-	if (size == -EMSGSIZE || (size > 0 && n > FD_MAX - connection->fds_len)) {
+	if (size == -EMSGSIZE || (size > 0 && n > VFIO_USER_FDS_MAX - connection->fds_len)) {
 		fd_close_many(fds, n);
 		return refuse(connection, "it sent more descriptors than were agreed");
 	}

@@ -50,7 +50,7 @@ static void queue_input(struct input_queue *queue, const struct link_input *inpu
 /* Keys are places in tables of mulliond. */
 static void check_key(const struct link_key *key) {
 	FUZZ_CHECK(key->kind >= LINK_KIND_CONNECTION && key->kind <= LINK_KIND_UNMASK);
-	FUZZ_CHECK(key->index < LINK_IRQ_INDEX_MAX && key->reserved == 0);
+	FUZZ_CHECK(key->index < LINK_IRQ_INDEX_MAX && key->function < LINK_FUNCTIONS);
 	FUZZ_CHECK(key->number <
 		(key->kind == LINK_KIND_MEMORY ? LINK_MEMORY_MAX : LINK_IRQ_VECTOR_MAX));
 }
@@ -58,7 +58,8 @@ static void check_key(const struct link_key *key) {
 static void check_message(const struct link_message *message, size_t fds) {
 	switch (message->type) {
 	case LINK_SETUP:
-		FUZZ_CHECK(fds == LINK_FDS && message->setup.version == LINK_VERSION);
+		FUZZ_CHECK(message->setup.version == LINK_VERSION);
+		FUZZ_CHECK(fds == LINK_FDS_OF(message->setup.functions));
 		FUZZ_CHECK(strnlen(message->setup.name, LINK_NAME_MAX) < LINK_NAME_MAX);
 		break;
 	case LINK_DISPLAY:
@@ -72,7 +73,7 @@ static void check_message(const struct link_message *message, size_t fds) {
 		FUZZ_CHECK(fds == 0 && message->vmm.connected <= 1);
 		break;
 	case LINK_ADOPT:
-		FUZZ_CHECK(fds == LINK_FDS);
+		FUZZ_CHECK(fds == LINK_FDS_OF(message->setup.functions));
 		break;
 	case LINK_STORE:
 	case LINK_STORED:
@@ -137,7 +138,7 @@ static bool receive_raw(int pair[2], const void *packet, size_t size, size_t fds
 
 static void one_packet(int pair[2], struct fuzz_input *input, struct input_queue *queue) {
 	uint8_t what = fuzz_u8(input);
-	size_t fds = what % 8, size = fuzz_u16(input) % (LINK_PACKET_MAX + 64);
+	size_t fds = (what & 0x1f) % (FD_MAX + 1), size = fuzz_u16(input) % (LINK_PACKET_MAX + 64);
 	uint8_t packet[LINK_PACKET_MAX + 64];
 	fuzz_take(input, packet, size);
 	if ((what & 0x80) == 0 && size >= 8) {

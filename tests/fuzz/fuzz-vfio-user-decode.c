@@ -83,7 +83,7 @@ static void check(
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	struct fuzz_input input = {data, size};
-	size_t fds = fuzz_u8(&input) % (FD_MAX + 2);
+	size_t fds = fuzz_u8(&input) % (VFIO_USER_FDS_MAX + 2);
 	struct vfio_user_header header;
 	fuzz_take(&input, &header, sizeof(header));
 	if (!vfio_user_header_valid(&header)) {
@@ -98,7 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	memset(&request, 0x5a, sizeof(request));
 	struct vfio_user_request before = request;
 	if (vfio_user_decode(&header, body, fds, &request) == 0) {
-		FUZZ_CHECK(header.size <= VFIO_USER_MESSAGE_MAX && fds <= FD_MAX);
+		FUZZ_CHECK(header.size <= VFIO_USER_MESSAGE_MAX && fds <= VFIO_USER_FDS_MAX);
 		check(&request, fds, body, input.size);
 	} else {
 		FUZZ_CHECK(memcmp(&before, &request, sizeof(request)) == 0);

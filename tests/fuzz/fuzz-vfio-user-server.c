@@ -26,14 +26,14 @@
  */
 
 #define MESSAGE_MAX 1024 // bytes of one step: libFuzzer's inputs are small
-#define FDS_SENT_MAX (FD_MAX + 4)
+#define FDS_SENT_MAX (VFIO_USER_FDS_MAX + 4)
 #define STEPS_MAX 256
 
 /* What lives as long as the guest. */
 struct host {
 	int state, listener, replies[2];
-	int link;             // mulliond's end
-	int kept[LINK_SLOTS]; // what devices have stored
+	int link;                      // mulliond's end
+	int kept[LINK_FUNCTION_SLOTS]; // what devices have stored
 	struct sockaddr_un address;
 	socklen_t address_size;
 };
@@ -116,7 +116,7 @@ static void start_host(struct host *host) {
 	FUZZ_CHECK(listen(host->listener, 4) == 0);
 	FUZZ_CHECK(pipe2(host->replies, O_CLOEXEC | O_NONBLOCK) == 0);
 	FUZZ_CHECK(fcntl(host->replies[1], F_SETPIPE_SZ, LINK_REPLIES_SIZE) >= 0);
-	for (unsigned slot = 0; slot < LINK_SLOTS; slot++) {
+	for (unsigned slot = 0; slot < LINK_FUNCTION_SLOTS; slot++) {
 		host->kept[slot] = -1;
 	}
 }
@@ -135,8 +135,8 @@ static void start_process(struct session *session) {
 	session->link = link[1];
 	FUZZ_CHECK(sd_event_new(&session->event) >= 0);
 	FUZZ_CHECK(device_store_open(&session->store, host->state, &is_new) == 0);
-	keep_init(&session->keep, session->link);
-	for (unsigned slot = 0; slot < LINK_SLOTS; slot++) {
+	keep_init(&session->keep, LINK_FUNCTION_GPU, session->link);
+	for (unsigned slot = 0; slot < LINK_FUNCTION_SLOTS; slot++) {
 		if (host->kept[slot] >= 0) {
 			keep_restore(&session->keep, link_slot_key(slot), dup(host->kept[slot]));
 		}
@@ -429,7 +429,7 @@ static void check_power_on(struct session *session) {
 	FUZZ_CHECK(!session->connected);
 	FUZZ_CHECK(memcmp(state->pci_config, session->rig.pci.initial, PCI_CONFIG_SIZE) == 0);
 	FUZZ_CHECK(dma_resolve(vfio_user_server_dma(session->server), 0, 1, DMA_READ) == NULL);
-	for (unsigned slot = 0; slot < LINK_SLOTS; slot++) {
+	for (unsigned slot = 0; slot < LINK_FUNCTION_SLOTS; slot++) {
 		FUZZ_CHECK(session->host.kept[slot] == -1);
 	}
 }

@@ -232,7 +232,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	FUZZ_CHECK(rig != NULL);
 	log_init("fuzz", NULL, LOG_LEVEL_ERROR);
 	rig->input = &input;
-	keep_init(&rig->keep, -1);
+	keep_init(&rig->keep, LINK_FUNCTION_GPU, -1);
 	begin(rig);
 	for (unsigned i = 0; i < STEPS_MAX && input.size > 0; i++) {
 		struct device_state_virtio before = rig->state.virtio;

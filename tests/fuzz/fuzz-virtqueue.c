@@ -337,7 +337,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	FUZZ_CHECK(rig != NULL);
 	make_memory();
 	rig->input = &input;
-	keep_init(&rig->keep, -1);
+	keep_init(&rig->keep, LINK_FUNCTION_GPU, -1);
 	FUZZ_CHECK(dma_init(&rig->dma, &rig->table, &rig->keep) == 0);
 	for (unsigned i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
 		add_map(rig, i);

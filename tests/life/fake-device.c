@@ -75,11 +75,11 @@ static void adopt(struct link_setup setup, int *fds) {
 	} else if (strcmp(setup.name, "swaps") == 0) {
 		fds[LINK_FD_SLICE] = memfd_create_sealed("other", setup.slice_size);
 	} else if (strcmp(setup.name, "swaps-state") == 0) {
-		fds[LINK_FD_STATE] = fds[LINK_FD_SLICE];
+		fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_STATE)] = fds[LINK_FD_SLICE];
 	} else if (strcmp(setup.name, "swaps-socket") == 0) {
-		fds[LINK_FD_LISTENER] = fds[LINK_FD_LINKS];
+		fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_LISTENER)] = fds[LINK_FD_LINKS];
 	}
-	link_send(link_fd, &message, fds, LINK_FDS);
+	link_send(link_fd, &message, fds, LINK_FDS_OF(setup.functions));
 	if (strcmp(setup.name, "breaks-off") == 0) {
 		exit(0);
 	}
@@ -187,7 +187,8 @@ int main(void) {
 	const struct link_setup setup = message.setup;
 	const char *name = setup.name;
 	listen(given[LINK_FD_LINKS], 4);
-	fill_state(&setup, given[LINK_FD_SLICE], given[LINK_FD_STATE]);
+	fill_state(&setup, given[LINK_FD_SLICE],
+		given[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_STATE)]);
 	behave(name);
 	if (strstr(name, "keeps-vmm") != NULL) {
 		store_connection();

@@ -210,7 +210,7 @@ static void live(const char *const *names, struct known *known, int done) {
 /* How many descriptors there are of one that "keeps": a connection, an interrupt, and QEMU's
  * standard error. */
 static size_t all_of(const char *guest) {
-	return LINK_FDS + 2 + (strncmp(guest, "external", 8) != 0);
+	return LINK_FDS_OF(1) + 2 + (strncmp(guest, "external", 8) != 0);
 }
 
 /* Until a mulliond says that it is done; the service manager's work goes on meanwhile. */
@@ -563,7 +563,7 @@ static void what_is_kept_follows_the_device_that_goes_on(void **state) {
 	guests_adopt(&f.guests);
 	assert_int_equal(f.guests.list[0]->state, GUEST_RUNNING);
 	// What this device does not have any more is kept no longer.
-	expect_kept(&f, names[0], LINK_FDS);
+	expect_kept(&f, names[0], LINK_FDS_OF(1));
 	teardown(&f);
 	expect_kept(NULL, names[0], 0);
 	without_manager();
@@ -692,6 +692,7 @@ static void records_come_back_as_they_were(void **state) {
 				.personality = LINK_PERSONALITY_BOCHS,
 				.heads = 1,
 				.hidden_refresh = 1000,
+				.functions = 1,
 				.slice_base = UINT64_MAX - 1,
 				.name = "r",
 			},

@@ -105,7 +105,8 @@ static void every_slot_has_a_name_of_its_own(void **state) {
 		"guest.",
 		"guest.work",
 		"guest.work.",
-		"guest.work.irq-0-64",
+		"guest.work.irq-0-8",
+		"guest.work.gpu-listener",
 		"mulliond.socket",
 		"guest.work.listener2",
 		"guest.work.memory-01",
@@ -119,17 +120,17 @@ static void every_slot_has_a_name_of_its_own(void **state) {
 static void what_is_put_is_kept_and_what_is_gone_is_not(void **state) {
 	struct fixture *f = *state;
 	put(f, LINK_FD_SLICE, 1);
-	put(f, LINK_FDS, 2);
-	put(f, LINK_FDS + 1, 3);
+	put(f, LINK_FDS_MAX, 2);
+	put(f, LINK_FDS_MAX + 1, 3);
 	settle(f);
 	assert_int_equal(f->manager.len, 3);
 	assert_int_equal(value_of(f, "guest.work.vmm"), 2);
 	assert_int_equal(value_of(f, "guest.work.memory-0"), 3);
-	fd_shelf_put(&f->shelf, LINK_FDS, -1);
+	fd_shelf_put(&f->shelf, LINK_FDS_MAX, -1);
 	settle(f);
 	assert_int_equal(f->manager.len, 2);
 	assert_int_equal(manager_find(&f->manager, "guest.work.vmm"), -1);
-	put(f, LINK_FDS + 1, 4);
+	put(f, LINK_FDS_MAX + 1, 4);
 	settle(f);
 	assert_int_equal(f->manager.len, 2);
 	assert_int_equal(value_of(f, "guest.work.memory-0"), 4);
@@ -141,9 +142,9 @@ static void what_is_put_is_kept_and_what_is_gone_is_not(void **state) {
 static void what_changes_often_is_told_once(void **state) {
 	struct fixture *f = *state;
 	for (unsigned i = 0; i < 1000; i++) {
-		put(f, LINK_FDS, i);
+		put(f, LINK_FDS_MAX, i);
 		if (i % 2 == 1) {
-			fd_shelf_put(&f->shelf, LINK_FDS + 1, -1);
+			fd_shelf_put(&f->shelf, LINK_FDS_MAX + 1, -1);
 		}
 	}
 	settle(f);
@@ -186,7 +187,7 @@ static void one_guest_does_not_keep_another_from_being_kept(void **state) {
 	for (unsigned slot = 0; slot < FD_SHELF_SLOTS; slot++) {
 		put(f, slot, 1);
 	}
-	fd_shelf_put(&other, LINK_FD_STATE, fd);
+	fd_shelf_put(&other, LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_STATE), fd);
 	for (unsigned i = 0; manager_find(&f->manager, "guest.other.state") < 0; i++) {
 		// It comes next however much the first one has to tell, and tells again.
 		assert_in_range(i, 0, 20);
@@ -194,7 +195,7 @@ static void one_guest_does_not_keep_another_from_being_kept(void **state) {
 		sd_event_run(f->event, 1000 * USEC_PER_MSEC);
 		assert_true(manager_read(&f->manager));
 	}
-	fd_shelf_put(&other, LINK_FD_STATE, -1);
+	fd_shelf_put(&other, LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_STATE), -1);
 	close(fd);
 	fd_shelf_finish(&other);
 }
@@ -203,7 +204,7 @@ static void what_was_given_back_is_taken_or_dropped(void **state) {
 	struct fixture *f = *state;
 	int fds[FD_SHELF_SLOTS];
 	put(f, LINK_FD_LINKS, 1);
-	put(f, LINK_FDS + 65, 2);
+	put(f, LINK_FDS_MAX + 33, 2);
 	settle(f);
 	// Another process, with a guest that this one does not know.
 	struct fd_store next;
@@ -220,7 +221,7 @@ static void what_was_given_back_is_taken_or_dropped(void **state) {
 	assert_int_equal(fd_shelf_take(&shelf, fds), 2);
 	assert_false(fd_store_has(&next, "work"));
 	assert_true(fds[LINK_FD_LINKS] >= 0);
-	assert_true(fds[LINK_FDS + 65] >= 0);
+	assert_true(fds[LINK_FDS_MAX + 33] >= 0);
 	assert_int_equal(fds[0], -1);
 	// What was taken is still kept; the rest is not.
 	f->manager.words = 0;
@@ -232,7 +233,7 @@ static void what_was_given_back_is_taken_or_dropped(void **state) {
 	assert_int_equal(f->manager.words, 4);
 	assert_int_equal(f->manager.len, 0);
 	close(fds[LINK_FD_LINKS]);
-	close(fds[LINK_FDS + 65]);
+	close(fds[LINK_FDS_MAX + 33]);
 }
 
 static void without_a_manager_nothing_is_kept(void **state) {

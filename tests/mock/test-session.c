@@ -382,7 +382,7 @@ static unsigned hear_all(const struct mock *mock, int link) {
 	assert_int_equal(hear(link, &message, fds, &n), LINK_ADOPT);
 	assert_memory_equal(&message.setup, &mock->host.setup, sizeof(message.setup));
 	assert_same_file(fds[LINK_FD_SLICE], mock->host.slice_fd);
-	assert_same_file(fds[LINK_FD_STATE], mock->host.state_fd);
+	assert_same_file(fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_STATE)], mock->host.state_fd);
 	fd_close_many(fds, n);
 	while (hear(link, &message, fds, &n) == LINK_STORE) {
 		stores++;

@@ -102,16 +102,28 @@ static void setup_needs_its_descriptors_and_a_terminated_name(void **state) {
 		.setup = {.version = LINK_VERSION,
 			.personality = LINK_PERSONALITY_BOCHS,
 			.heads = 1,
+			.functions = 1,
 			.hidden_refresh = 1000,
 			.name = "work"},
 	};
 	struct link_message message;
-	assert_true(link_decode(&packet, sizeof(packet), LINK_FDS, &message));
-	assert_false(link_decode(&packet, sizeof(packet), LINK_FDS - 1, &message));
+	const size_t one = LINK_FDS_OF(1);
+	assert_true(link_decode(&packet, sizeof(packet), one, &message));
+	assert_false(link_decode(&packet, sizeof(packet), one - 1, &message));
 	packet.header[0] = LINK_ADOPT;
-	assert_true(link_decode(&packet, sizeof(packet), LINK_FDS, &message));
+	assert_true(link_decode(&packet, sizeof(packet), one, &message));
+	packet.setup.functions = LINK_FUNCTIONS;
+	assert_false(link_decode(&packet, sizeof(packet), one, &message));
+	assert_true(link_decode(&packet, sizeof(packet), LINK_FDS_MAX, &message));
+	const uint32_t wrong[] = {0, 2, LINK_FUNCTIONS + 1, UINT32_MAX};
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		packet.setup.functions = wrong[i];
+		assert_false(link_decode(
+			&packet, sizeof(packet), LINK_FDS_OF((size_t)wrong[i]), &message));
+	}
+	packet.setup.functions = 1;
 	memset(packet.setup.name, 'a', sizeof(packet.setup.name));
-	assert_false(link_decode(&packet, sizeof(packet), LINK_FDS, &message));
+	assert_false(link_decode(&packet, sizeof(packet), one, &message));
 }
 
 static bool decodes(uint32_t type, const void *body, size_t size, size_t fds) {
@@ -130,7 +142,8 @@ static void keys_are_checked(void **state) {
 		{{LINK_KIND_CONNECTION, 0, 0, 0}, true},
 		{{LINK_KIND_CONNECTION, 0, 1, 0}, false},
 		{{LINK_KIND_CONNECTION, 1, 0, 0}, false},
-		{{LINK_KIND_CONNECTION, 0, 0, 1}, false},
+		{{LINK_KIND_CONNECTION, 0, 0, LINK_FUNCTIONS - 1}, true},
+		{{LINK_KIND_CONNECTION, 0, 0, LINK_FUNCTIONS}, false},
 		{{LINK_KIND_MEMORY, 0, LINK_MEMORY_MAX - 1, 0}, true},
 		{{LINK_KIND_MEMORY, 0, LINK_MEMORY_MAX, 0}, false},
 		{{LINK_KIND_MEMORY, 1, 0, 0}, false},
@@ -177,7 +190,7 @@ static void beats_and_go_carry_nothing_else(void **state) {
 
 /* What a device tells a mulliond that has come later, as that one receives it. */
 static void an_adoption_arrives_whole_and_in_order(void **state) {
-	int pair[2], fds[FD_MAX], given[LINK_FDS];
+	int pair[2], fds[FD_MAX], given[LINK_FDS_MAX];
 	size_t n;
 	struct link_message received,
 		adopt = {
@@ -185,6 +198,7 @@ static void an_adoption_arrives_whole_and_in_order(void **state) {
 			.setup = {.version = LINK_VERSION,
 				.personality = LINK_PERSONALITY_BOCHS,
 				.heads = 1,
+				.functions = LINK_FUNCTIONS,
 				.hidden_refresh = 1000,
 				.slice_base = 5,
 				.name = "work"},
@@ -192,17 +206,17 @@ static void an_adoption_arrives_whole_and_in_order(void **state) {
 	const struct link_message store = {.type = LINK_STORE, .key = {LINK_KIND_MEMORY, 0, 3, 0}};
 	const struct link_message go = {.type = LINK_GO};
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	for (size_t i = 0; i < LINK_FDS; i++) {
+	for (size_t i = 0; i < LINK_FDS_MAX; i++) {
 		given[i] = STDIN_FILENO;
 	}
-	assert_int_equal(link_send(pair[0], &adopt, given, LINK_FDS), 0);
+	assert_int_equal(link_send(pair[0], &adopt, given, LINK_FDS_MAX), 0);
 	assert_int_equal(link_send(pair[0], &store, given, 1), 0);
 	assert_int_equal(link_send(pair[0], &go, NULL, 0), 0);
 	close(pair[0]); // the buffer outlives its sender
 	assert_int_equal(link_receive(pair[1], &received, fds, &n), 1);
 	assert_int_equal(received.type, LINK_ADOPT);
 	assert_int_equal(received.setup.slice_base, 5);
-	assert_int_equal(n, LINK_FDS);
+	assert_int_equal(n, LINK_FDS_MAX);
 	fd_close_many(fds, n);
 	assert_int_equal(link_receive(pair[1], &received, fds, &n), 1);
 	assert_int_equal(received.type, LINK_STORE);

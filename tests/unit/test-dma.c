@@ -25,7 +25,7 @@ static int ram;
 static int set_up(void **state) {
 	ram = memfd_create_sealed("ram", RAM);
 	table.count = 0;
-	keep_init(&keep, -1);
+	keep_init(&keep, LINK_FUNCTION_GPU, -1);
 	return ram < 0 || dma_init(&dma, &table, &keep) < 0;
 }
 

@@ -21,7 +21,7 @@ static int power_on(void **unused) {
 		return -1;
 	}
 	state = (struct device_state_irq){0};
-	keep_init(&keep, -1);
+	keep_init(&keep, LINK_FUNCTION_GPU, -1);
 	irq_init(&irq, event, &state, &keep, true, 4);
 	return 0;
 }

@@ -128,7 +128,7 @@ static int power_on(void **unused) {
 	resets = readies = 0;
 	memset(notifications, 0, sizeof(notifications));
 	memset(&config_access, 0, sizeof(config_access));
-	keep_init(&keep, -1);
+	keep_init(&keep, LINK_FUNCTION_GPU, -1);
 	return !begin();
 }
 

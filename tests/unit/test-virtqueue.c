@@ -95,7 +95,7 @@ static int set_up(void **unused) {
 	ram = memfd_create_sealed("ram", 4 * PART);
 	file = mmap(NULL, 4 * PART, PROT_READ | PROT_WRITE, MAP_SHARED, ram, 0);
 	table.count = 0;
-	keep_init(&keep, -1);
+	keep_init(&keep, LINK_FUNCTION_GPU, -1);
 	if (dma_init(&dma, &table, &keep) < 0) {
 		return -1;
 	}

@@ -79,6 +79,7 @@ static void make_setup(struct device_host *host, const struct device_options *op
 		.prefer_width = options->width != 0 ? options->width : 1024,
 		.prefer_height = options->height != 0 ? options->height : 768,
 		.refresh = 60000,
+		.functions = 1,
 		.slice_size = host->slice_size,
 		.aperture_size =
 			options->aperture_size != 0 ? options->aperture_size : host->slice_size,
@@ -90,15 +91,15 @@ static void make_setup(struct device_host *host, const struct device_options *op
 
 static int send_setup(struct device_host *host) {
 	struct link_message message = {.type = LINK_SETUP, .setup = host->setup};
-	const int fds[LINK_FDS] = {
-		[LINK_FD_LISTENER] = host->listener,
+	const int fds[LINK_FDS_OF(1)] = {
+		[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_LISTENER)] = host->listener,
 		[LINK_FD_SLICE] = host->slice_fd,
-		[LINK_FD_STATE] = host->state_fd,
-		[LINK_FD_REPLIES_READ] = host->replies[0],
-		[LINK_FD_REPLIES_WRITE] = host->replies[1],
+		[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_STATE)] = host->state_fd,
+		[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_REPLIES_READ)] = host->replies[0],
+		[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_REPLIES_WRITE)] = host->replies[1],
 		[LINK_FD_LINKS] = host->link_listener,
 	};
-	int error = link_send(host->link, &message, fds, LINK_FDS);
+	int error = link_send(host->link, &message, fds, LINK_FDS_OF(host->setup.functions));
 	if (error == 0) {
 		error = keeper_send(&host->keeper, host->link);
 	}
