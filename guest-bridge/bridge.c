@@ -110,9 +110,21 @@ static void handle_pointed(
 	update_area(bridge);
 }
 
+static bool handle_touched(void *data, struct wl_surface *surface, struct input_area *ret) {
+	struct bridge *bridge = data;
+	for (unsigned i = 0; i < bridge->setup.heads; i++) {
+		if (head_owns(&bridge->heads[i], surface)) {
+			find_area(bridge, &bridge->heads[i], ret);
+			return ret->width != 0 && ret->height != 0;
+		}
+	}
+	return false;
+}
+
 static const struct input_ops input_ops = {
 	.input = handle_input,
 	.pointed = handle_pointed,
+	.touched = handle_touched,
 };
 
 static void handle_ready(void *data) {

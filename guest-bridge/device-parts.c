@@ -85,7 +85,12 @@ static void get_palette(void *data, uint32_t palette[256]) {
 }
 
 static void handle_input(void *data, const struct link_input *input) {
-	device_mulliond_send_input(data, input);
+	struct device *device = data;
+	struct link_input plain = *input;
+	touch_pointer_convert(&device->touch_pointer, &plain);
+	if (plain.count > 0) {
+		device_mulliond_send_input(device, &plain);
+	}
 }
 
 static void handle_looked(void *data) {

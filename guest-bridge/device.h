@@ -13,6 +13,7 @@
 #include "log.h"
 #include "missed.h"
 #include "slice.h"
+#include "touch-pointer.h"
 #include "vfio-user-server.h"
 
 /* One guest's GPU: what its VMM sees over vfio-user, and what its desktop shows over Wayland. */
@@ -35,6 +36,7 @@ struct device {
 	struct gpu_function function;
 	struct vfio_user_server *server; // owned; NULL before the set-up
 	struct bridge *bridge;           // owned
+	struct touch_pointer touch_pointer;
 
 	struct log_limit input_lost;
 };

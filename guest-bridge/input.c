@@ -50,15 +50,6 @@ static void release_all(struct input *input, uint64_t *held, uint32_t type) {
 	flush(input);
 }
 
-int32_t input_scale(wl_fixed_t position, uint32_t offset, uint32_t size, uint32_t span) {
-	// Rounded up: the guest divides and rounds down, and must come to the same pixel.
-	uint64_t inside = position > 0 ? (uint64_t)position : 0, end = (uint64_t)size * 256;
-	uint64_t at = (uint64_t)offset * 256 + (inside < end ? inside : end);
-	uint64_t unit = (uint64_t)span * 256;
-	uint64_t value = (at * (LINK_INPUT_ABS_LIMIT + 1) + unit - 1) / unit;
-	return value < LINK_INPUT_ABS_LIMIT ? (int32_t)value : LINK_INPUT_ABS_LIMIT;
-}
-
 static void handle_keymap(
 	void *data, struct wl_keyboard *keyboard, uint32_t format, int32_t fd, uint32_t size) {
 	// The guest has a layout of its own; it gets the keys as they are numbered.
@@ -296,6 +287,11 @@ static void handle_capabilities(void *data, struct wl_seat *seat, uint32_t capab
 		wl_pointer_add_listener(input->pointer, &pointer_listener, input);
 		take_relative(input);
 	}
+	if ((capabilities & WL_SEAT_CAPABILITY_TOUCH) == 0) {
+		input_touch_finish(&input->touch);
+	} else if (input->touch.wl == NULL) {
+		input_touch_init(&input->touch, wl_seat_get_touch(seat), input->ops, input->data);
+	}
 }
 
 static void handle_seat_name(void *data, struct wl_seat *seat, const char *name) {
@@ -316,6 +312,7 @@ void input_init(struct input *input, struct wl_seat *seat,
 void input_finish(struct input *input) {
 	drop_keyboard(input);
 	drop_pointer(input);
+	input_touch_finish(&input->touch);
 	*input = (struct input){0};
 }
 

@@ -6,9 +6,11 @@
 #include <wayland-client.h>
 
 #include "device-link.h"
+#include "input-area.h"
+#include "input-touch.h"
 
 /*
- * What the focused user types and points at, from a wl_seat to struct link_input. Held keys
+ * What the focused user types, points at and touches, from a wl_seat to struct link_input. Held keys
  * and buttons are counted here: whatever takes the focus away releases them in the guest.
  * Keys that were down when the focus came belong to whoever had it: the guest never hears of
  * them. Nothing is repeated: a guest does that itself.
@@ -20,17 +22,13 @@
 
 #define INPUT_CODES 0x300 // KEY_* and BTN_*
 
-/* Where the picture under the pointer lies in what the guest's pointer spans. Pixels. */
-struct input_area {
-	uint32_t x, y, width, height;     // width 0: there is no picture
-	uint32_t span_width, span_height; // all of it lies inside
-};
-
 struct input_ops {
 	void (*input)(void *data, const struct link_input *input);
 	/* The pointer is on that surface; NULL: it has left, or there is none any more. */
 	void (*pointed)(void *data, struct wl_pointer *pointer, uint32_t serial,
 		struct wl_surface *surface);
+	/* A finger goes down on that surface: where is it? False: there is no picture. */
+	bool (*touched)(void *data, struct wl_surface *surface, struct input_area *ret);
 };
 
 struct input {
@@ -40,7 +38,7 @@ struct input {
 	struct zwp_relative_pointer_manager_v1 *relatives; // or NULL
 	struct zwp_relative_pointer_v1 *relative;          // owned, or NULL
 	wl_fixed_t rest[2];                                // of relative motion: less than a unit
-	struct input_area area;
+	struct input_area area;                            // of the picture under the pointer
 	uint64_t keys[INPUT_CODES / 64];
 	uint64_t buttons[INPUT_CODES / 64];
 	// Of the current wl_pointer.frame: of wheel clicks, in 120ths; of fingers, in surface
@@ -48,6 +46,7 @@ struct input {
 	int32_t wheel120[2];
 	wl_fixed_t wheel_smooth[2];
 	bool wheel_clicked[2];
+	struct input_touch touch;
 	bool left; // the pointer has, and what is held is to be released
 	struct link_input pending;
 	const struct input_ops *ops;
@@ -67,10 +66,5 @@ void input_dispatched(struct input *input);
 
 /* Pointer positions are scaled from the area's span to LINK_INPUT_ABS_LIMIT. */
 void input_set_area(struct input *input, const struct input_area *area);
-
-/* The position of the guest's pointer, 0 to LINK_INPUT_ABS_LIMIT, for one on a surface that
- * is size pixels wide (or high) and begins at offset of a span; offset + size <= span,
- * size > 0. */
-int32_t input_scale(wl_fixed_t position, uint32_t offset, uint32_t size, uint32_t span);
 
 #endif

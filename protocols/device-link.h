@@ -155,8 +155,17 @@ enum link_input_type {
 	LINK_INPUT_HWHEEL = 6, // value: clicks, positive is right
 	LINK_INPUT_REL_X = 7,  // value: a mouse's units, positive is right; while it is locked
 	LINK_INPUT_REL_Y = 8,  // likewise, positive is down
+
+	/* Fingers. They never cross the link, which refuses them: the device gives them to a
+	 * touch screen of the guest's, or makes an absolute pointer of them. All three have a
+	 * finger's slot as code, below LINK_INPUT_SLOTS. The place of a finger that goes down
+	 * follows in the same message. */
+	LINK_INPUT_TOUCH = 9,    // value: 1 down, 0 up
+	LINK_INPUT_TOUCH_X = 10, // value: as LINK_INPUT_ABS_X
+	LINK_INPUT_TOUCH_Y = 11, // likewise
 };
 
+#define LINK_INPUT_SLOTS 10
 #define LINK_INPUT_ABS_LIMIT 32767
 #define LINK_INPUT_REL_LIMIT 32767 // either way
 
@@ -167,7 +176,7 @@ struct link_input_event {
 };
 
 struct link_input {
-	uint32_t count; // 1 to LINK_INPUT_MAX: the events of one wl_pointer or wl_keyboard frame
+	uint32_t count; // 1 to LINK_INPUT_MAX: what a wl_pointer, wl_keyboard or wl_touch groups
 	struct link_input_event events[LINK_INPUT_MAX];
 };
 

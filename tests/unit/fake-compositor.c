@@ -27,8 +27,8 @@ static void forget_in(struct wl_resource **all[], size_t n, struct wl_resource *
 /* Sets a pointer to NULL when its resource goes. */
 static void forget(struct wl_resource *resource) {
 	struct fake *fake = wl_resource_get_user_data(resource);
-	struct wl_resource **all[] = {
-		&fake->wm_base, &fake->seat, &fake->keyboard, &fake->pointer, &fake->relative};
+	struct wl_resource **all[] = {&fake->wm_base, &fake->seat, &fake->keyboard, &fake->pointer,
+		&fake->touch, &fake->relative};
 	forget_in(all, sizeof(all) / sizeof(all[0]), resource);
 }
 
@@ -304,9 +304,20 @@ static void get_keyboard(struct wl_client *client, struct wl_resource *resource,
 		(uint32_t)wl_resource_get_version(resource), id, &keyboard_requests);
 }
 
+static const struct wl_touch_interface touch_requests = {
+	.release = destroy_resource,
+};
+
+static void get_touch(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
+	struct fake *fake = wl_resource_get_user_data(resource);
+	fake->touch = make(fake, client, &wl_touch_interface,
+		(uint32_t)wl_resource_get_version(resource), id, &touch_requests);
+}
+
 static const struct wl_seat_interface seat_requests = {
 	.get_pointer = get_pointer,
 	.get_keyboard = get_keyboard,
+	.get_touch = get_touch,
 	.release = destroy_resource,
 };
 

@@ -69,7 +69,7 @@ struct fake {
 	unsigned feedbacks; // asked for
 
 	// Of the client; NULL where it has none.
-	struct wl_resource *wm_base, *seat, *keyboard, *pointer, *relative;
+	struct wl_resource *wm_base, *seat, *keyboard, *pointer, *touch, *relative;
 	uint32_t serial;
 };
 

@@ -76,6 +76,17 @@ static void input_out_of_range_is_refused(void **state) {
 	}
 }
 
+static void fingers_do_not_cross_the_link(void **state) {
+	for (uint32_t type = LINK_INPUT_TOUCH; type <= LINK_INPUT_TOUCH_Y; type++) {
+		struct link_message received,
+			finger = {
+				.type = LINK_INPUT,
+				.input = {.count = 1, .events = {{type, 0, 1}}},
+			};
+		assert_int_equal(round_trip(&finger, &received), -EPROTO);
+	}
+}
+
 static void count_must_match_length(void **state) {
 	uint32_t packet[2 + 1 + 3] = {LINK_INPUT, 0, 1, LINK_INPUT_KEY, 30, 1};
 	struct link_message message;
@@ -234,6 +245,7 @@ int main(void) {
 		cmocka_unit_test(input_arrives_as_sent),
 		cmocka_unit_test(what_is_said_of_the_sandbox_arrives_or_is_refused),
 		cmocka_unit_test(input_out_of_range_is_refused),
+		cmocka_unit_test(fingers_do_not_cross_the_link),
 		cmocka_unit_test(count_must_match_length),
 		cmocka_unit_test(setup_needs_its_descriptors_and_a_terminated_name),
 		cmocka_unit_test(keys_are_checked),

@@ -1,0 +1,12 @@
+#include "input-area.h"
+
+#include "device-link.h"
+
+int32_t input_scale(wl_fixed_t position, uint32_t offset, uint32_t size, uint32_t span) {
+	// Rounded up: the guest divides and rounds down, and must come to the same pixel.
+	uint64_t inside = position > 0 ? (uint64_t)position : 0, end = (uint64_t)size * 256;
+	uint64_t at = (uint64_t)offset * 256 + (inside < end ? inside : end);
+	uint64_t unit = (uint64_t)span * 256;
+	uint64_t value = (at * (LINK_INPUT_ABS_LIMIT + 1) + unit - 1) / unit;
+	return value < LINK_INPUT_ABS_LIMIT ? (int32_t)value : LINK_INPUT_ABS_LIMIT;
+}
