@@ -100,19 +100,73 @@ static bool is_virtual(struct wlr_output *wlr) {
 	return wlr_output_is_headless(wlr) || wlr_output_is_wl(wlr);
 }
 
+/* The screen's own mode of that size with the highest refresh rate, or the one wanted. */
+static struct wlr_output_mode *find_mode(
+	struct wlr_output *wlr, const struct config_output *wanted) {
+	struct wlr_output_mode *mode, *best = NULL;
+	int64_t refresh = wanted->refresh > 0 ? wanted->refresh : INT32_MAX;
+	wl_list_for_each (mode, &wlr->modes, link) {
+		if (wanted->width > 0 &&
+			(mode->width != (int)wanted->width ||
+				mode->height != (int)wanted->height)) {
+			continue;
+		}
+		if (best == NULL ||
+			llabs(mode->refresh - refresh) < llabs(best->refresh - refresh)) {
+			best = mode;
+		}
+	}
+	return best;
+}
+
+/* Headless and nested outputs have whatever mode they are told. */
+static void set_virtual_mode(const struct config_host *host, struct wlr_output *wlr,
+	const struct config_output *wanted, struct wlr_output_state *state) {
+	bool sized = wanted->width > 0;
+	int width = (int)(sized ? wanted->width : host->output_width);
+	int height = (int)(sized ? wanted->height : host->output_height);
+	// Nested outputs take the refresh rate of the session around us.
+	int refresh = wlr_output_is_headless(wlr) ? HEADLESS_REFRESH : 0;
+	if (wanted->refresh > 0 && wlr_output_is_headless(wlr)) {
+		refresh = (int)wanted->refresh;
+	}
+	if (width > 0 && height > 0) {
+		wlr_output_state_set_custom_mode(state, width, height, refresh);
+	}
+}
+
+static struct wlr_output_mode *choose_mode(
+	struct wlr_output *wlr, const struct config_output *wanted) {
+	struct wlr_output_mode *mode = wlr_output_preferred_mode(wlr);
+	if (mode == NULL || (wanted->width == 0 && wanted->refresh == 0)) {
+		return mode;
+	}
+	struct config_output like = *wanted;
+	if (like.width == 0) {
+		like.width = (uint32_t)mode->width;
+		like.height = (uint32_t)mode->height;
+	}
+	struct wlr_output_mode *found = find_mode(wlr, &like);
+	if (found == NULL) {
+		log_warning("output %s has no mode of %ux%u: it gets %dx%d", wlr->name, like.width,
+			like.height, mode->width, mode->height);
+	}
+	return found != NULL ? found : mode;
+}
+
 static bool switch_on(struct server *server, struct wlr_output *wlr) {
+	const struct config_host *host = &server->config.host;
+	const struct config_output wanted = config_find_output(host, wlr->name);
+	const float scale = (float)wanted.scale / CONFIG_SCALE;
 	struct wlr_output_state state;
 	wlr_output_state_init(&state);
 	wlr_output_state_set_enabled(&state, true);
-	struct wlr_output_mode *mode = wlr_output_preferred_mode(wlr);
-	const struct config_host *host = &server->config.host;
+	wlr_output_state_set_scale(&state, scale);
+	struct wlr_output_mode *mode = choose_mode(wlr, &wanted);
 	if (mode != NULL) {
 		wlr_output_state_set_mode(&state, mode);
-	} else if (is_virtual(wlr) && host->output_width > 0 && host->output_height > 0) {
-		// Nested outputs take the refresh rate of the session around us.
-		int refresh = wlr_output_is_headless(wlr) ? HEADLESS_REFRESH : 0;
-		wlr_output_state_set_custom_mode(
-			&state, (int)host->output_width, (int)host->output_height, refresh);
+	} else if (is_virtual(wlr)) {
+		set_virtual_mode(host, wlr, &wanted, &state);
 	}
 	bool done = wlr_output_commit_state(wlr, &state);
 	wlr_output_state_finish(&state);
@@ -123,6 +177,7 @@ static bool switch_on(struct server *server, struct wlr_output *wlr) {
 	wl_list_for_each (mode, &wlr->modes, link) {
 		wlr_output_state_init(&state);
 		wlr_output_state_set_enabled(&state, true);
+		wlr_output_state_set_scale(&state, scale);
 		wlr_output_state_set_mode(&state, mode);
 		done = wlr_output_commit_state(wlr, &state);
 		wlr_output_state_finish(&state);

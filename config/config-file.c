@@ -22,9 +22,10 @@ struct parse {
 	char *text; // owned, size bytes and a NUL
 	size_t size, position;
 	unsigned line;
-	char section[64]; // empty before the first one
-	bool section_known;
-	bool wants_key; // the line that libinih has must end in a call of its handler
+	char section[64];          // empty before the first one
+	const char *table_section; // as the table has it: without a name of the user's; or NULL
+	uint32_t output;           // which one a section of an output names
+	bool wants_key;            // the line that libinih has must end in a call of its handler
 };
 
 void config_report(
@@ -218,12 +219,37 @@ static void report_unknown_section(struct parse *parse) {
 	}
 }
 
+/* Finds the output that a section names, or makes it; reports where it cannot be one. */
+static bool take_output(struct parse *parse, const char *name) {
+	struct config_host *host = parse->target; // only its file has such sections
+	size_t length = strlen(name);
+	if (length < 1 || length > CONFIG_OUTPUT_NAME_MAX || strpbrk(name, " \t") != NULL) {
+		config_report(parse->report, parse->path, parse->line,
+			"[%s]: names no screen, allowed: [output NAME], NAME of at most %d bytes without white space",
+			parse->section, CONFIG_OUTPUT_NAME_MAX);
+		return false;
+	}
+	for (uint32_t i = 0; i < CONFIG_OUTPUTS_MAX; i++) {
+		struct config_output *output = &host->outputs[i];
+		if (output->name[0] == '\0') {
+			memcpy(output->name, name, length + 1);
+		}
+		if (strcmp(output->name, name) == 0) {
+			parse->output = i;
+			return true;
+		}
+	}
+	config_report(parse->report, parse->path, parse->line,
+		"[%s]: is one screen too many, allowed: %d", parse->section, CONFIG_OUTPUTS_MAX);
+	return false;
+}
+
 static void enter_section(struct parse *parse, const char *text, size_t size) {
 	const char *end = memchr(text, ']', size);
 	size_t length = end == NULL ? 0 : (size_t)(end - text - 1);
 	const char *rest = end == NULL ? "" : end + 1;
 	rest += strspn(rest, " \t\r");
-	parse->section_known = false;
+	parse->table_section = NULL;
 	parse->section[0] = '\0';
 	bool clean = rest >= text + size || *rest == ';' || *rest == '#';
 	if (end == NULL || length >= sizeof(parse->section) || !clean) {
@@ -235,8 +261,12 @@ static void enter_section(struct parse *parse, const char *text, size_t size) {
 	}
 	memcpy(parse->section, text + 1, length);
 	parse->section[length] = '\0';
-	parse->section_known = config_section_exists(parse->scope, parse->section);
-	if (!parse->section_known) {
+	const char *name, *named = config_section_named(parse->scope, parse->section, &name);
+	if (named != NULL) {
+		parse->table_section = take_output(parse, name) ? named : NULL;
+	} else if (config_section_exists(parse->scope, parse->section)) {
+		parse->table_section = parse->section;
+	} else {
 		report_unknown_section(parse);
 	}
 }
@@ -261,7 +291,7 @@ static bool take_line(struct parse *parse, const char *text, size_t size, size_t
 	}
 	if (text[0] == '[') {
 		enter_section(parse, text, size);
-		return parse->section_known;
+		return parse->table_section != NULL;
 	}
 	parse->wants_key = true;
 	return true;
@@ -303,7 +333,7 @@ static char *next_line(char *buffer, int room, void *data) {
 static void list_keys(const struct parse *parse, char *buffer, size_t size) {
 	size_t used = 0;
 	for (const struct config_key *key = config_keys; key->name != NULL; key++) {
-		if (key->scope == parse->scope && strcmp(key->section, parse->section) == 0 &&
+		if (key->scope == parse->scope && strcmp(key->section, parse->table_section) == 0 &&
 			used < size) {
 			used += (size_t)snprintf(buffer + used, size - used, "%s%s",
 				used == 0 ? "" : ", ", key->name);
@@ -314,7 +344,7 @@ static void list_keys(const struct parse *parse, char *buffer, size_t size) {
 static void report_unknown_key(struct parse *parse, const char *name) {
 	char list[256] = "";
 	list_keys(parse, list, sizeof(list));
-	const char *nearest = config_key_nearest(parse->scope, parse->section, name);
+	const char *nearest = config_key_nearest(parse->scope, parse->table_section, name);
 	if (nearest != NULL) {
 		config_report(parse->report, parse->path, parse->line,
 			"[%s] %s: no such key, did you mean %s? allowed: %s", parse->section, name,
@@ -347,15 +377,17 @@ static int handle_key(void *data, const char *section, const char *name, const c
 			name);
 		return 1;
 	}
-	if (!parse->section_known) {
+	if (parse->table_section == NULL) {
 		return 1; // its section is an error already
 	}
 	uint32_t index;
-	const struct config_key *key = config_key_find(parse->scope, parse->section, name, &index);
+	const struct config_key *key =
+		config_key_find(parse->scope, parse->table_section, name, &index);
 	if (key == NULL) {
 		report_unknown_key(parse, name);
 		return 1;
 	}
+	index = config_key_is_named(key) ? parse->output : index;
 	struct config_mark *mark = config_mark(parse->marks, key, index);
 	if (mark->line != 0) {
 		config_report(parse->report, parse->path, parse->line,

@@ -10,6 +10,12 @@
 #define HOST(section_, name_, type_, member_)                                                      \
 	.scope = CONFIG_SCOPE_HOST, .section = section_, .name = name_, .type = type_,             \
 	.offset = offsetof(struct config_host, member_)
+#define NUMBERED(section_, name_, type_, member_, count_)                                          \
+	HOST(section_, name_, type_, member_), .count = count_,                                    \
+		.stride = sizeof(((struct config_host *)NULL)->member_[0])
+#define OUTPUT(name_, type_, member_)                                                              \
+	HOST("output NAME", name_, type_, outputs[0].member_), .count = CONFIG_OUTPUTS_MAX,        \
+		.stride = sizeof(struct config_output)
 #define GUEST(section_, name_, type_, member_)                                                     \
 	.scope = CONFIG_SCOPE_GUEST, .section = section_, .name = name_, .type = type_,            \
 	.offset = offsetof(struct config_guest, member_)
@@ -80,15 +86,25 @@ const struct config_key config_keys[] = {
 	{HOST("keys", "grab", CONFIG_BINDING, key_grab),
 		.fallback = "Super+G",
 		.help = "Lock the pointer to the focused guest, as games want it, and free it."},
-	{HOST("keys", "guest-N", CONFIG_BINDING, key_guest),
-		.count = CONFIG_GUEST_KEYS, .fallback = "Super+N",
+	{NUMBERED("keys", "guest-N", CONFIG_BINDING, key_guest, CONFIG_GUEST_KEYS),
+		.fallback = "Super+N",
 		.help = "Focus the guest of that number."},
-	{HOST("keys", "vt-N", CONFIG_BINDING, key_vt),
-		.count = CONFIG_VT_COUNT, .fallback = "Ctrl+Alt+FN",
+	{NUMBERED("keys", "vt-N", CONFIG_BINDING, key_vt, CONFIG_VT_COUNT),
+		.fallback = "Ctrl+Alt+FN",
 		.help = "Go to that virtual terminal."},
 	{HOST("keys", "drag", CONFIG_MODIFIERS, drag_modifier),
 		.fallback = "Super",
 		.help = "Held while the left button drags a window and the right button resizes it."},
+
+	{OUTPUT("size", CONFIG_MODE, width),
+		.min = 64, .max = 16384, .automatic = "auto", .fallback = "auto",
+		.help = "The mode of a screen, by the name that wlroots gives it: DP-1 or eDP-1, WL-1 for a window, HEADLESS-1. auto is the one that the screen prefers, or what output of [desktop] says."},
+	{OUTPUT("refresh", CONFIG_FREQUENCY, refresh),
+		.min = 1000, .max = 500000, .automatic = "auto", .fallback = "auto",
+		.help = "Refresh rate of that mode; auto is the highest, or 60Hz where mullion runs headless."},
+	{OUTPUT("scale", CONFIG_FACTOR, scale),
+		.min = CONFIG_SCALE / 2, .max = 8 * CONFIG_SCALE, .fallback = "1",
+		.help = "How large everything is drawn on it. Guests still get every pixel: their modes grow, and their monitors' density. Steps are of 1/120."},
 
 	{GUEST("guest", "title", CONFIG_TEXT, title),
 		.max = 64, .fallback = "",
@@ -189,5 +205,7 @@ _Static_assert(sizeof(enum config_vmm) == sizeof(unsigned), "CONFIG_CHOICE store
 _Static_assert(offsetof(struct config_host, output_height) ==
 			offsetof(struct config_host, output_width) + sizeof(uint32_t) &&
 		offsetof(struct config_guest, height) ==
-			offsetof(struct config_guest, width) + sizeof(uint32_t),
+			offsetof(struct config_guest, width) + sizeof(uint32_t) &&
+		offsetof(struct config_output, height) ==
+			offsetof(struct config_output, width) + sizeof(uint32_t),
 	"CONFIG_MODE stores two numbers in a row");

@@ -17,6 +17,7 @@ enum config_type {        // what the member of the structure is
 	CONFIG_SIZE,      // uint64_t, bytes
 	CONFIG_NUMBER,    // uint32_t
 	CONFIG_FREQUENCY, // uint32_t, mHz
+	CONFIG_FACTOR,    // uint32_t, in CONFIG_SCALE
 	CONFIG_DURATION,  // uint64_t, us
 	CONFIG_MODE,      // two uint32_t in a row, pixels
 	CONFIG_COLOUR,    // struct config_colour
@@ -34,10 +35,11 @@ enum config_type {        // what the member of the structure is
 
 struct config_key {
 	enum config_scope scope;
-	const char *section, *name; // a numbered key ends in -N
+	const char *section, *name; // a numbered key ends in -N, a named section in " NAME"
 	enum config_type type;
 	size_t offset;
-	uint32_t count;        // of numbered keys, from 1; 0 where the key is not numbered
+	uint32_t count;        // of numbered keys, from 1, or of named sections; else 0
+	size_t stride;         // bytes from one of those to the next
 	uint64_t min, max;     // in the member's unit; bytes of text; pixels of each side of a mode
 	uint64_t step;         // sizes are a multiple of it; 0 for any
 	const char *automatic; // this word is allowed and means: as though the key were not given
@@ -51,12 +53,23 @@ extern const struct config_key config_keys[];
 
 #define CONFIG_KEYS_MAX 64 // rows
 
-/* Finds a key; *ret_index is 0, or the number less one of a numbered key. NULL where there is none. */
+/*
+ * Finds a key; *ret_index is 0, or the number less one of a numbered key. NULL where there is
+ * none. A named section is looked for without its name: "output NAME".
+ */
 const struct config_key *config_key_find(
 	enum config_scope scope, const char *section, const char *name, uint32_t *ret_index);
 
 /* A section's key by which the mistaken name was probably meant, or NULL. */
 const char *config_key_nearest(enum config_scope scope, const char *section, const char *name);
+
+/* Whether the section is followed by a name of the user's. */
+bool config_key_is_named(const struct config_key *key);
+
+/* The named section of the scope to which a heading belongs, "output NAME", or NULL. ret_name is
+ * the part of the heading that names it, and may be empty. */
+const char *config_section_named(
+	enum config_scope scope, const char *heading, const char **ret_name);
 
 bool config_section_exists(enum config_scope scope, const char *section);
 const char *config_section_nearest(enum config_scope scope, const char *name);

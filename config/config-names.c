@@ -7,13 +7,45 @@
 
 #define NAME_MAX_LENGTH 50 // libinih cuts names there
 
+#define NAMED " NAME"
+
+/* Where " NAME" begins in a section of that kind, else NULL. */
+static const char *name_of_section(const char *section) {
+	size_t length = strlen(section), suffix = strlen(NAMED);
+	const char *end = section + length - suffix;
+	return length > suffix && strcmp(end, NAMED) == 0 ? end : NULL;
+}
+
+bool config_key_is_named(const struct config_key *key) {
+	return name_of_section(key->section) != NULL;
+}
+
+const char *config_section_named(
+	enum config_scope scope, const char *heading, const char **ret_name) {
+	for (const struct config_key *key = config_keys; key->name != NULL; key++) {
+		const char *end = key->scope == scope ? name_of_section(key->section) : NULL;
+		size_t length = end != NULL ? (size_t)(end - key->section) : 0;
+		if (length > 0 && strncmp(heading, key->section, length) == 0 &&
+			(heading[length] == ' ' || heading[length] == '\0')) {
+			*ret_name = heading + length + strspn(heading + length, " ");
+			return key->section;
+		}
+	}
+	return NULL;
+}
+
+/* Whether the name itself, and not its section, has a number. */
+static bool is_numbered(const struct config_key *key) {
+	return key->count > 0 && !config_key_is_named(key);
+}
+
 /* Length of the part before N, or of the whole name. */
 static size_t stem_length(const struct config_key *key) {
-	return strlen(key->name) - (key->count > 0 ? 1 : 0);
+	return strlen(key->name) - (is_numbered(key) ? 1 : 0);
 }
 
 static bool name_matches(const struct config_key *key, const char *name, uint32_t *ret_index) {
-	if (key->count == 0) {
+	if (!is_numbered(key)) {
 		*ret_index = 0;
 		return strcmp(key->name, name) == 0;
 	}
@@ -89,6 +121,8 @@ static const struct {
 } synonyms[] = {
 	{"mode", "gpu", "size"},
 	{"resolution", "gpu", "size"},
+	{"mode", "output NAME", "size"},
+	{"resolution", "output NAME", "size"},
 };
 
 static const char *find_synonym(const char *section, const char *name) {
@@ -136,7 +170,7 @@ const char *config_section_nearest(enum config_scope scope, const char *name) {
 }
 
 void config_key_name(const struct config_key *key, uint32_t index, char *buffer, size_t size) {
-	if (key->count > 0) {
+	if (is_numbered(key)) {
 		snprintf(buffer, size, "%.*s%u", (int)stem_length(key), key->name, index + 1);
 	} else {
 		snprintf(buffer, size, "%s", key->name);

@@ -56,6 +56,9 @@ static void format_range(const struct config_key *key, char *buffer, size_t size
 	} else if (key->type == CONFIG_FREQUENCY) {
 		snprintf(low, sizeof(low), "%gHz", (double)key->min / 1000);
 		snprintf(high, sizeof(high), "%gHz", (double)key->max / 1000);
+	} else if (key->type == CONFIG_FACTOR) {
+		snprintf(low, sizeof(low), "%g", (double)key->min / CONFIG_SCALE);
+		snprintf(high, sizeof(high), "%g", (double)key->max / CONFIG_SCALE);
 	} else if (key->type == CONFIG_MODE) {
 		snprintf(low, sizeof(low), "%1$llux%1$llu", (unsigned long long)key->min);
 		snprintf(high, sizeof(high), "%1$llux%1$llu", (unsigned long long)key->max);
@@ -82,6 +85,7 @@ void config_key_allowed(const struct config_key *key, char *buffer, size_t size)
 	case CONFIG_SIZE:
 	case CONFIG_NUMBER:
 	case CONFIG_FREQUENCY:
+	case CONFIG_FACTOR:
 	case CONFIG_DURATION:
 	case CONFIG_MODE:
 		format_range(key, buffer, size);
@@ -152,7 +156,7 @@ static void print_scdoc(FILE *out, const struct config_key *key) {
 		fprintf(out, "# SECTION [%s]\n\n", key->section);
 	}
 	fprintf(out, "*%s*", key->name);
-	if (key->count > 0) {
+	if (key->count > 0 && !config_key_is_named(key)) {
 		fprintf(out, " (N from 1 to %u)", key->count);
 	}
 	fputs("\n\t", out);

@@ -43,26 +43,44 @@ bool config_parse_size(const char *string, uint64_t *ret) {
 	return checked_mul(value, factor, ret);
 }
 
-bool config_parse_frequency(const char *string, uint32_t *ret) {
-	uint64_t hertz, fraction = 0;
-	const char *end = parse_digits(string, &hertz);
-	if (end == NULL || hertz > UINT32_MAX / 1000 - 1) {
-		return false;
+/* Reads a number with at most three digits after the point, in thousandths; NULL likewise. */
+static const char *parse_thousandths(const char *string, uint32_t *ret) {
+	uint64_t whole, fraction = 0;
+	const char *end = parse_digits(string, &whole);
+	if (end == NULL || whole > UINT32_MAX / 1000 - 1) {
+		return NULL;
 	}
 	if (*end == '.') {
 		const char *digits = end + 1;
 		end = parse_digits(digits, &fraction);
 		if (end == NULL || end - digits > 3) {
-			return false;
+			return NULL;
 		}
 		for (ptrdiff_t n = end - digits; n < 3; n++) {
 			fraction *= 10;
 		}
 	}
-	if (strcmp(end, "Hz") != 0) {
+	*ret = (uint32_t)(whole * 1000 + fraction);
+	return end;
+}
+
+bool config_parse_frequency(const char *string, uint32_t *ret) {
+	uint32_t frequency;
+	const char *end = parse_thousandths(string, &frequency);
+	if (end == NULL || strcmp(end, "Hz") != 0) {
 		return false;
 	}
-	*ret = (uint32_t)(hertz * 1000 + fraction);
+	*ret = frequency;
+	return true;
+}
+
+bool config_parse_scale(const char *string, uint32_t *ret) {
+	uint32_t thousandths;
+	const char *end = parse_thousandths(string, &thousandths);
+	if (end == NULL || *end != '\0') {
+		return false;
+	}
+	*ret = (uint32_t)(((uint64_t)thousandths * CONFIG_SCALE + 500) / 1000);
 	return true;
 }
 

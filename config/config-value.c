@@ -85,6 +85,18 @@ static bool parse_frequency(const struct value *value) {
 	return true;
 }
 
+static bool parse_factor(const struct value *value) {
+	uint32_t factor;
+	if (!config_parse_scale(value->text, &factor)) {
+		return fail(value, "is no factor");
+	}
+	if (!check_range(value, factor)) {
+		return false;
+	}
+	memcpy(value->member, &factor, sizeof(factor));
+	return true;
+}
+
 static bool parse_duration(const struct value *value) {
 	uint64_t duration;
 	if (!config_parse_duration(value->text, &duration)) {
@@ -267,6 +279,8 @@ static bool parse_typed(const struct value *value) {
 		return parse_number(value);
 	case CONFIG_FREQUENCY:
 		return parse_frequency(value);
+	case CONFIG_FACTOR:
+		return parse_factor(value);
 	case CONFIG_DURATION:
 		return parse_duration(value);
 	case CONFIG_MODE:
@@ -321,8 +335,7 @@ bool config_key_is_string(const struct config_key *key) {
 }
 
 void *config_key_member(const struct config_key *key, uint32_t index, void *target) {
-	// Only bindings are numbered.
-	return (char *)target + key->offset + index * sizeof(struct config_binding);
+	return (char *)target + key->offset + index * key->stride;
 }
 
 /* Replaces N, if the key is numbered, by the number. */

@@ -129,6 +129,15 @@ struct config_guest *config_find_guest(const struct config *config, const char *
 	return NULL;
 }
 
+struct config_output config_find_output(const struct config_host *host, const char *name) {
+	for (size_t i = 0; i < CONFIG_OUTPUTS_MAX && host->outputs[i].name[0] != '\0'; i++) {
+		if (strcmp(host->outputs[i].name, name) == 0) {
+			return host->outputs[i];
+		}
+	}
+	return (struct config_output){.scale = CONFIG_SCALE};
+}
+
 /* The name in NAME.ini, owned by the caller; NULL for other files and refused names. */
 static char *name_of_file(const char *path, struct config_report *report) {
 	const char *slash = strrchr(path, '/');

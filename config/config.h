@@ -19,6 +19,9 @@
 #define CONFIG_FILE_MAX (256 * 1024) // bytes
 #define CONFIG_VT_COUNT 12
 #define CONFIG_GUEST_KEYS 9
+#define CONFIG_OUTPUTS_MAX 8
+#define CONFIG_OUTPUT_NAME_MAX 31 // bytes, without white space and brackets
+#define CONFIG_SCALE 120          // unit of scales, as of wp_fractional_scale_v1
 
 /* A key combination such as Super+Shift+E. */
 struct config_binding {
@@ -75,6 +78,14 @@ enum config_filter {
 	CONFIG_FILTER_NEAREST,
 };
 
+/* A screen, by the name that the backend gives it: DP-1, HEADLESS-1, WL-1, ... */
+struct config_output {
+	char name[CONFIG_OUTPUT_NAME_MAX + 1]; // empty: of no section
+	uint32_t width, height;                // pixels; 0: as though there were no section
+	uint32_t refresh;                      // mHz; 0: the backend's choice
+	uint32_t scale;                        // in CONFIG_SCALE
+};
+
 struct config_host {
 	// [mullion]
 	uint64_t vram; // bytes of the whole pool
@@ -99,6 +110,9 @@ struct config_host {
 	struct config_binding key_guest[CONFIG_GUEST_KEYS]; // guest-1 to guest-9
 	struct config_binding key_vt[CONFIG_VT_COUNT];      // vt-1 to vt-12
 	uint32_t drag_modifier; // enum config_modifier, for dragging and resizing by button
+
+	// [output NAME]
+	struct config_output outputs[CONFIG_OUTPUTS_MAX]; // in the order of their sections
 };
 
 struct config_guest {
@@ -163,6 +177,9 @@ void config_finish(struct config *config);
 
 struct config_guest *config_find_guest(const struct config *config, const char *name);
 
+/* An output's, which are the defaults where it has no section. */
+struct config_output config_find_output(const struct config_host *host, const char *name);
+
 /* The keys, one line each, in the order of the table: for man pages and completions.
  * format is "text", "names", "scdoc-host" or "scdoc-guest"; false where it is none of them. */
 bool config_print_keys(FILE *out, const char *format);
@@ -170,6 +187,7 @@ bool config_print_keys(FILE *out, const char *format);
 /* Parsers of the units, strict: the whole string or false, *ret then untouched. */
 bool config_parse_size(const char *string, uint64_t *ret);      // "512M", "4G", "4096K", "65536"
 bool config_parse_frequency(const char *string, uint32_t *ret); // "60Hz", "59.94Hz" -> mHz
+bool config_parse_scale(const char *string, uint32_t *ret);     // "1.5" -> CONFIG_SCALE
 bool config_parse_duration(const char *string, uint64_t *ret);  // "250ms", "30s", "2min" -> us
 bool config_parse_colour(const char *string, struct config_colour *ret); // "#3465a4"
 bool config_parse_binding(

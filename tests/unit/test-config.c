@@ -135,7 +135,7 @@ static void every_error_is_reported_with_its_line(void **state) {
 	expect_refused(
 		"mullion.ini:2: [mullion] vram: '2X' is no size, allowed: 4M to 16T, a multiple of 4K\n"
 		"mullion.ini:3: [mullion] vrma: no such key, did you mean vram? allowed: vram, log-level\n"
-		"mullion.ini:5: [kyes]: no such section, did you mean [keys]? allowed: [mullion], [desktop], [keyboard], [keys]\n"
+		"mullion.ini:5: [kyes]: no such section, did you mean [keys]? allowed: [mullion], [desktop], [keyboard], [keys], [output NAME]\n"
 		"guests/a.ini:4: [gpu] vram: given twice, allowed: once; the first is in line 2\n");
 }
 
@@ -250,6 +250,24 @@ static const struct value_case host_values[] = {
 	{"keys", "drag", "Alt+", "!is no modifier"},
 	{"keys", "drag", "Super+F", "!is no modifier"},
 	{"keys", "drag", "Alt+Alt", "!is no modifier"},
+	{"output NAME", "size", "2560x1440", "2560x1440"},
+	{"output NAME", "size", "auto", "0x0"},
+	{"output NAME", "size", "2560", "!is no width and height"},
+	{"output NAME", "size", "2560x0", "!is too small"},
+	{"output NAME", "refresh", "59.94Hz", "59940"},
+	{"output NAME", "refresh", "auto", "0"},
+	{"output NAME", "refresh", "60", "!is no frequency"},
+	{"output NAME", "refresh", "501Hz", "!is too large"},
+	{"output NAME", "scale", "1", "120"},
+	{"output NAME", "scale", "1.5", "180"},
+	{"output NAME", "scale", "1.333", "160"},
+	{"output NAME", "scale", "0.5", "60"},
+	{"output NAME", "scale", "8.000", "960"},
+	{"output NAME", "scale", "0.49", "!is too small"},
+	{"output NAME", "scale", "8.01", "!is too large"},
+	{"output NAME", "scale", "1.3333", "!is no factor"},
+	{"output NAME", "scale", "2x", "!is no factor"},
+	{"output NAME", "scale", ".5", "!is no factor"},
 	{0},
 };
 
@@ -393,6 +411,7 @@ static void format_member(
 		break;
 	case CONFIG_NUMBER:
 	case CONFIG_FREQUENCY:
+	case CONFIG_FACTOR:
 	case CONFIG_MODIFIERS:
 	case CONFIG_CHOICE:
 		snprintf(text, size, "%u", *small);
@@ -510,6 +529,51 @@ static void numbered_keys_have_bounds(void **state) {
 		assert_false(load());
 		assert_non_null(strstr(fixture.messages, ": no such key, "));
 	}
+}
+
+static void outputs_have_a_section_each(void **state) {
+	write_file("mullion.ini",
+		"[output DP-1]\nscale = 1.5\n[output HEADLESS-1]\nsize = 800x600\n"
+		"[output DP-1]\nrefresh = 75Hz\n");
+	expect_loads();
+	const struct config_host *host = &fixture.config.host;
+	struct config_output output = config_find_output(host, "DP-1");
+	assert_int_equal(output.scale, 180);
+	assert_int_equal(output.refresh, 75000);
+	assert_int_equal(output.width, 0);
+	output = config_find_output(host, "HEADLESS-1");
+	assert_int_equal(output.scale, CONFIG_SCALE);
+	assert_int_equal(output.width, 800);
+	output = config_find_output(host, "DP-2");
+	assert_int_equal(output.scale, CONFIG_SCALE);
+	assert_int_equal(output.refresh, 0);
+}
+
+static void sections_of_outputs_are_checked(void **state) {
+	write_file("mullion.ini",
+		"[output DP-1]\nscale = 2\n[output]\nscale = 2\n"
+		"[output a b]\n[output 12345678901234567890123456789012]\n[outputs DP-1]\n"
+		"[output DP-1]\nscale = 1\nmode = 1x1\n");
+	expect_refused(
+		"mullion.ini:3: [output]: names no screen, allowed: [output NAME], NAME of at most 31 bytes without white space\n"
+		"mullion.ini:5: [output a b]: names no screen, allowed: [output NAME], NAME of at most 31 bytes without white space\n"
+		"mullion.ini:6: [output 12345678901234567890123456789012]: names no screen, allowed: [output NAME], NAME of at most 31 bytes without white space\n"
+		"mullion.ini:7: [outputs DP-1]: no such section, allowed: [mullion], [desktop], [keyboard], [keys], [output NAME]\n"
+		"mullion.ini:9: [output DP-1] scale: given twice, allowed: once; the first is in line 2\n"
+		"mullion.ini:10: [output DP-1] mode: no such key, did you mean size? allowed: size, refresh, scale\n");
+	char text[512] = "", expected[256];
+	for (int i = 0; i <= CONFIG_OUTPUTS_MAX; i++) {
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "[output O-%d]\n", i);
+	}
+	write_file("mullion.ini", text);
+	snprintf(expected, sizeof(expected),
+		"mullion.ini:%d: [output O-%d]: is one screen too many, allowed: %d\n",
+		CONFIG_OUTPUTS_MAX + 1, CONFIG_OUTPUTS_MAX, CONFIG_OUTPUTS_MAX);
+	expect_refused(expected);
+	write_file("guests/a.ini", "[output DP-1]\nscale = 2\n");
+	write_file("mullion.ini", "");
+	expect_refused(
+		"guests/a.ini:1: [output DP-1]: no such section, allowed: [guest], [gpu], [machine]\n");
 }
 
 static void broken_lines_are_reported(void **state) {
@@ -938,6 +1002,8 @@ int main(void) {
 		TEST(every_key_is_tested),
 		TEST(mistaken_names_get_a_hint),
 		TEST(numbered_keys_have_bounds),
+		TEST(outputs_have_a_section_each),
+		TEST(sections_of_outputs_are_checked),
 		TEST(broken_lines_are_reported),
 		TEST(every_broken_line_is_reported),
 		TEST(layout_of_a_file_is_free),
