@@ -11,6 +11,7 @@
 #include "guest.h"
 #include "mullion-guest-v1-protocol.h"
 #include "output.h"
+#include "pixels.h"
 #include "placement.h"
 #include "server.h"
 #include "session-keep.h"
@@ -25,7 +26,8 @@
 struct guest_window {
 	struct window base;
 	struct wlr_scene_buffer *picture;
-	int prefer_width, prefer_height; // pixels: the mode that its file asks for
+	int prefer_width, prefer_height; // the mode that its file asks for
+	bool prefer_pixels;              // in pixels, and not in those of the layout
 	int mode_width, mode_height;     // of the last picture, 0 before the first
 	bool stale;                      // the picture is of a device that has gone
 	bool opaque;                     // the picture is
@@ -67,15 +69,11 @@ static void set_picture(
 	wlr_scene_buffer_set_buffer_with_damage(window->picture, buffer, damage);
 }
 
-static double output_scale(const struct output *output) {
-	return output != NULL ? output->wlr->scale : 1;
-}
-
 /* How the picture is scaled, and what it hides. */
-static void update_picture(struct guest_window *window, int width, int height) {
-	double scale = output_scale(window_output(&window->base));
-	window->exact = lround(width * scale) == window->mode_width &&
-		lround(height * scale) == window->mode_height;
+static void update_picture(struct guest_window *window, const struct wlr_box *shown) {
+	int width = shown->width, height = shown->height;
+	struct wlr_box pixels = output_pixels(window_output(&window->base), shown);
+	window->exact = pixels.width == window->mode_width && pixels.height == window->mode_height;
 	bool nearest =
 		window->exact || window->base.server->config.host.filter == CONFIG_FILTER_NEAREST;
 	wlr_scene_buffer_set_dest_size(window->picture, width, height);
@@ -95,14 +93,31 @@ static void update_picture(struct guest_window *window, int width, int height) {
 	frame_set_ground(&window->base.frame, !opaque);
 }
 
+void guest_window_shown(struct guest_window *window) {
+	update_picture(window, &window->base.shown);
+}
+
+/* Nobody is asked: the picture is scaled as it is shown. */
 static bool impl_resize(struct window *base, int width, int height) {
-	struct guest_window *window = from_base(base);
-	update_picture(window, width, height);
 	return true;
+}
+
+/* Whether the guest has the mode that it was asked for because it has a screen for itself. */
+static bool fills_screen(const struct guest_window *window) {
+	struct output *output = window->base.fullscreen;
+	struct wlr_box area;
+	if (output == NULL || !output_box(output, &area)) {
+		return false;
+	}
+	struct wlr_box pixels = output_pixels(output, &area);
+	return window->mode_width == pixels.width && window->mode_height == pixels.height;
 }
 
 static struct wlr_box impl_fit(struct window *base, const struct wlr_box *output) {
 	struct guest_window *window = from_base(base);
+	if (fills_screen(window)) {
+		return *output;
+	}
 	struct place area = {output->x, output->y, output->width, output->height};
 	int width = window->mode_width > 0 ? window->mode_width : base->box.width;
 	int height = window->mode_height > 0 ? window->mode_height : base->box.height;
@@ -156,36 +171,66 @@ static void handle_outputs_update(struct wl_listener *listener, void *data) {
 	server_changed(window->base.server);
 }
 
+/* What of an output a window's content has room for; false where there is no output. */
+static bool find_room(
+	const struct guest_window *window, struct output *output, struct wlr_box *ret_box) {
+	const struct frame_style *style = &window->base.server->frame_style;
+	if (output == NULL || !output_box(output, ret_box)) {
+		return false;
+	}
+	ret_box->width -= 2 * style->border;
+	ret_box->height -= style->title + style->border;
+	return true;
+}
+
 /* The largest mode of this aspect that a window on the output has room for, in its pixels. */
 static void fit_mode(
 	const struct guest_window *window, struct output *output, int *width, int *height) {
-	struct wlr_box area;
-	if (output != NULL && output_box(output, &area)) {
-		const struct frame_style *style = &window->base.server->frame_style;
-		double scale = output->wlr->scale;
-		placement_shrink((int)((area.width - 2 * style->border) * scale),
-			(int)((area.height - style->title - style->border) * scale), width, height);
+	struct wlr_box room;
+	if (find_room(window, output, &room)) {
+		struct wlr_box pixels = output_pixels(output, &room);
+		placement_shrink(pixels.width, pixels.height, width, height);
+	}
+}
+
+/*
+ * The mode of a window that nobody sized. One that its guest's file asks for is meant in pixels;
+ * else the window is to be equally large on every screen, and has all of its pixels.
+ */
+static void preferred_mode(
+	const struct guest_window *window, struct output *output, int *ret_width, int *ret_height) {
+	struct wlr_box room;
+	*ret_width = window->prefer_width;
+	*ret_height = window->prefer_height;
+	if (window->prefer_pixels) {
+		fit_mode(window, output, ret_width, ret_height);
+	} else if (find_room(window, output, &room)) {
+		const float scale = output_scale(output);
+		placement_shrink(room.width, room.height, ret_width, ret_height);
+		*ret_width = pixels_wanted(*ret_width, 0, scale);
+		*ret_height = pixels_wanted(*ret_height, 0, scale);
 	}
 }
 
 /*
  * What the guest is asked to set: what the user chose, the whole of a screen, and else not
- * what the window happens to have (a boot loader's mode, say) but what its file asks for.
+ * what the window happens to have (a boot loader's mode, say) but what is preferred.
  */
 static void send_configure(struct guest_window *window) {
 	struct window *base = &window->base;
 	struct output *output = window_output(base);
-	double scale = output_scale(output);
+	const float scale = output_scale(output);
 	struct wlr_box area;
-	int width = window->prefer_width, height = window->prefer_height;
+	int width, height;
 	if (base->fullscreen != NULL && output_box(base->fullscreen, &area)) {
-		width = (int)lround(area.width * scale);
-		height = (int)lround(area.height * scale);
+		struct wlr_box pixels = output_pixels(output, &area);
+		width = pixels.width;
+		height = pixels.height;
 	} else if (base->sized) {
-		width = (int)lround(base->box.width * scale);
-		height = (int)lround(base->box.height * scale);
+		width = pixels_wanted(base->box.width, 0, scale);
+		height = pixels_wanted(base->box.height, 0, scale);
 	} else {
-		fit_mode(window, output, &width, &height);
+		preferred_mode(window, output, &width, &height);
 	}
 	int refresh = output != NULL ? output->wlr->refresh : 0;
 	guest_desktop_configure(base->head->desktop,
@@ -193,7 +238,7 @@ static void send_configure(struct guest_window *window) {
 			.width = (uint32_t)width,
 			.height = (uint32_t)height,
 			.refresh = refresh > 0 ? (uint32_t)refresh : 0,
-			.scale = (uint32_t)lround(scale * SCALE_UNIT),
+			.scale = (uint32_t)lroundf(scale * SCALE_UNIT),
 		});
 }
 
@@ -215,13 +260,20 @@ void guest_window_update(struct guest_window *window) {
 }
 
 /* The size of a window that shows this mode, as far as the screen allows. */
-static void size_for_mode(struct guest_window *window, int width, int height) {
+static void size_for_mode(
+	struct guest_window *window, struct output *output, int width, int height) {
 	struct window *base = &window->base;
-	struct output *output = base->placed ? window_output(base) : output_focused(base->server);
-	double scale = output_scale(output);
+	const double scale = (double)output_scale(output);
 	fit_mode(window, output, &width, &height);
 	base->box.width = (int)lround(width / scale);
 	base->box.height = (int)lround(height / scale);
+}
+
+static void size_before_the_first_picture(struct guest_window *window) {
+	struct output *output = output_focused(window->base.server);
+	int width, height;
+	preferred_mode(window, output, &width, &height);
+	size_for_mode(window, output, width, height);
 }
 
 /* A guest that starts again gets its window where the user had put it; one that a session
@@ -266,6 +318,7 @@ static void read_preferred_mode(struct guest_window *window) {
 	bool set = config != NULL && config->width > 0 && config->height > 0;
 	window->prefer_width = set ? (int)config->width : DEFAULT_WIDTH;
 	window->prefer_height = set ? (int)config->height : DEFAULT_HEIGHT;
+	window->prefer_pixels = set && !config->follow;
 }
 
 void guest_window_create(struct guest_head *head) {
@@ -287,7 +340,7 @@ void guest_window_create(struct guest_head *head) {
 	window->outputs_update.notify = handle_outputs_update;
 	wl_signal_add(&window->picture->events.outputs_update, &window->outputs_update);
 	read_preferred_mode(window);
-	size_for_mode(window, window->prefer_width, window->prefer_height);
+	size_before_the_first_picture(window);
 	restore_place(window);
 	head->window = window;
 	guest_describe(head->guest);
@@ -352,15 +405,6 @@ void guest_window_desktop_changed(struct guest_window *window) {
 	guest_window_committed(window);
 }
 
-/* Whether the guest has the mode that it was asked for because it has a screen for itself. */
-static bool fills_screen(const struct guest_window *window) {
-	struct output *output = window->base.fullscreen;
-	struct wlr_box area;
-	return output != NULL && output_box(output, &area) &&
-		window->mode_width == lround(area.width * output->wlr->scale) &&
-		window->mode_height == lround(area.height * output->wlr->scale);
-}
-
 /* A window that nobody sized has the size of the guest's mode. */
 static void follow_mode(struct guest_window *window) {
 	struct window *base = &window->base;
@@ -368,7 +412,8 @@ static void follow_mode(struct guest_window *window) {
 		return;
 	}
 	struct wlr_box old = base->box;
-	size_for_mode(window, window->mode_width, window->mode_height);
+	size_for_mode(window, base->placed ? window_output(base) : output_focused(base->server),
+		window->mode_width, window->mode_height);
 	int width = base->box.width, height = base->box.height;
 	base->box = old;
 	if (base->fullscreen != NULL) {
@@ -376,7 +421,6 @@ static void follow_mode(struct guest_window *window) {
 		base->box.height = height;
 	} else {
 		window_content_resized(base, width, height);
-		impl_resize(base, base->box.width, base->box.height);
 	}
 }
 
@@ -388,9 +432,7 @@ static void mode_changed(struct guest_window *window, int width, int height) {
 	window->mode_width = width;
 	window->mode_height = height;
 	follow_mode(window);
-	if (window->base.fullscreen != NULL) {
-		window_refit(&window->base);
-	}
+	window_refresh(&window->base);
 }
 
 void guest_window_committed(struct guest_window *window) {
@@ -420,7 +462,7 @@ void guest_window_committed(struct guest_window *window) {
 		map(window);
 	}
 	if (new_mode || first) {
-		impl_resize(&window->base, window->base.shown.width, window->base.shown.height);
+		guest_window_shown(window);
 		window_surface_changed(&window->base);
 	}
 	// Also without damage a frame callback wants an answer.
@@ -449,9 +491,16 @@ struct wlr_surface *guest_window_point(struct window *base, double lx, double ly
 	if (surface == NULL || base->shown.width <= 0 || base->shown.height <= 0) {
 		return NULL;
 	}
-	*ret_scale_x = (double)surface->current.width / base->shown.width;
-	*ret_scale_y = (double)surface->current.height / base->shown.height;
-	*ret_x = (lx - base->shown.x) * *ret_scale_x;
-	*ret_y = (ly - base->shown.y) * *ret_scale_y;
+	struct output *output = window_output(base);
+	struct wlr_box pixels = output_pixels(output, &base->shown);
+	const double across = (double)surface->current.width / pixels.width;
+	const double down = (double)surface->current.height / pixels.height;
+	const double scale = (double)output_scale(output);
+	double x, y;
+	output_point(output, lx, ly, &x, &y);
+	*ret_scale_x = across * scale;
+	*ret_scale_y = down * scale;
+	*ret_x = fmax((x - pixels.x) * across, 0);
+	*ret_y = fmax((y - pixels.y) * down, 0);
 	return surface;
 }

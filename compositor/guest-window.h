@@ -36,6 +36,9 @@ void guest_window_desktop_changed(struct guest_window *window);
 /* The guest goes on without a device: its last picture would look as if it lived. */
 void guest_window_drop_stale(struct guest_window *window);
 
+/* It is shown in its window's shown now. */
+void guest_window_shown(struct guest_window *window);
+
 /* The screen it stands on has another size: its own follows, where nobody chose it. */
 void guest_window_output_changed(struct guest_window *window);
 

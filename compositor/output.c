@@ -12,6 +12,7 @@
 #endif
 
 #include "log.h"
+#include "pixels.h"
 #include "screenshot.h"
 #include "seat.h"
 #include "server.h"
@@ -205,6 +206,23 @@ static bool add_to_layout(struct output *output) {
 	return true;
 }
 
+/* The layout knows no part of a pixel: the last ones of such a screen stay black. */
+static void tell_of_a_rest(struct output *output) {
+	struct wlr_box box;
+	if (!output_box(output, &box)) {
+		return;
+	}
+	int width, height;
+	wlr_output_transformed_resolution(output->wlr, &width, &height);
+	struct wlr_box pixels = output_pixels(output, &box);
+	if (pixels.width != width || pixels.height != height) {
+		log_info(
+			"output %s: %dx%d cannot be divided by its scale %g: a guest in full screen gets %dx%d",
+			output->wlr->name, width, height, (double)output->wlr->scale, pixels.width,
+			pixels.height);
+	}
+}
+
 void output_handle_new(struct wl_listener *listener, void *data) {
 	struct server *server = wl_container_of(listener, server, new_output);
 	struct wlr_output *wlr = data;
@@ -244,6 +262,7 @@ void output_handle_new(struct wl_listener *listener, void *data) {
 		wlr_wl_output_set_app_id(wlr, "mullion");
 	}
 	arrange(output);
+	tell_of_a_rest(output);
 	seat_output_added(server->seat, output);
 	window_output_added(server);
 	log_debug("output %s: %dx%d", wlr->name, wlr->width, wlr->height);
@@ -253,6 +272,35 @@ void output_handle_new(struct wl_listener *listener, void *data) {
 bool output_box(struct output *output, struct wlr_box *ret_box) {
 	wlr_output_layout_get_box(output->server->output_layout, output->wlr, ret_box);
 	return !wlr_box_empty(ret_box);
+}
+
+float output_scale(const struct output *output) {
+	return output != NULL ? output->wlr->scale : 1;
+}
+
+struct wlr_box output_pixels(struct output *output, const struct wlr_box *box) {
+	const float scale = output_scale(output);
+	struct wlr_box area = {0};
+	if (output != NULL) {
+		output_box(output, &area);
+	}
+	int x = box->x - area.x, y = box->y - area.y;
+	return (struct wlr_box){
+		.x = pixels_covered(0, x, scale),
+		.y = pixels_covered(0, y, scale),
+		.width = pixels_covered(x, box->width, scale),
+		.height = pixels_covered(y, box->height, scale),
+	};
+}
+
+void output_point(struct output *output, double lx, double ly, double *ret_x, double *ret_y) {
+	const double scale = (double)output_scale(output);
+	struct wlr_box area = {0};
+	if (output != NULL) {
+		output_box(output, &area);
+	}
+	*ret_x = (lx - area.x) * scale;
+	*ret_y = (ly - area.y) * scale;
 }
 
 struct output *output_at(struct server *server, double lx, double ly) {

@@ -24,6 +24,15 @@ void output_handle_new(struct wl_listener *listener, void *data);
 /* Its place in the layout; false while it has none. */
 bool output_box(struct output *output, struct wlr_box *ret_box);
 
+/* NULL: as one with the scale 1 at the layout's origin. */
+float output_scale(const struct output *output);
+
+/* Where a box of the layout is drawn, in the output's pixels from its corner. NULL likewise. */
+struct wlr_box output_pixels(struct output *output, const struct wlr_box *box);
+
+/* The same of a point, which is not rounded. */
+void output_point(struct output *output, double lx, double ly, double *ret_x, double *ret_y);
+
 /* The output at this point, else the first; NULL where there is none. */
 struct output *output_at(struct server *server, double lx, double ly);
 

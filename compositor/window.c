@@ -8,6 +8,7 @@
 #include "guest-window.h"
 #include "guest.h"
 #include "output.h"
+#include "pixels.h"
 #include "placement.h"
 #include "seat.h"
 #include "server.h"
@@ -44,9 +45,36 @@ void window_finish(struct window *window) {
 	}
 }
 
+/* Not while its guest's window is made or taken apart. */
+static bool shows_guest(const struct window *window) {
+	return window->head != NULL && window->head->window != NULL;
+}
+
+/* The place nearest to a box where its content covers as many pixels as it has. */
+static void snap(struct window *window, struct wlr_box *box) {
+	struct output *output = window_output(window);
+	struct wlr_box area;
+	int width = 0, height = 0;
+	if (output == NULL || !output_box(output, &area)) {
+		return;
+	}
+	if (shows_guest(window)) {
+		guest_window_mode(window->head->window, &width, &height);
+	}
+	const float scale = output_scale(output);
+	width = pixels_wanted(box->width, width, scale);
+	height = pixels_wanted(box->height, height, scale);
+	box->x = area.x + pixels_snap(box->x - area.x, box->width, width, scale);
+	box->y = area.y + pixels_snap(box->y - area.y, box->height, height, scale);
+}
+
 /* The content where it is shown, with everything that follows from it. */
 static void show_at(struct window *window, struct wlr_box box) {
+	snap(window, &box);
 	window->shown = box;
+	if (shows_guest(window)) {
+		guest_window_shown(window->head->window);
+	}
 	wlr_scene_node_set_position(&window->tree->node, box.x, box.y);
 	frame_set_size(&window->frame, box.width, box.height);
 	server_changed(window->server);
@@ -330,6 +358,14 @@ void window_content_resized(struct window *window, int width, int height) {
 			settle(window);
 		}
 		show_at(window, *box);
+	}
+}
+
+void window_refresh(struct window *window) {
+	if (window->fullscreen != NULL) {
+		window_refit(window);
+	} else if (window->mapped) {
+		show_at(window, window->box);
 	}
 }
 

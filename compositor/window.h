@@ -40,7 +40,7 @@ struct window {
 	struct wlr_scene_rect *blackout; // behind a full screen, in the full-screen layer
 	struct frame frame;
 	struct wlr_box box;        // of the content as a window, layout coordinates
-	struct wlr_box shown;      // of the content as it is shown now
+	struct wlr_box shown;      // of the content as it is shown now: box, on whole pixels
 	struct output *fullscreen; // where it is alone, or NULL
 	struct guest_head *head;   // NULL for an ordinary client's
 	bool mapped;
@@ -88,6 +88,9 @@ void window_resize(struct window *window, struct wlr_box box, uint32_t edges);
 
 /* The content has this size now, by its own choice or as asked. */
 void window_content_resized(struct window *window, int width, int height);
+
+/* The picture in it is another one. */
+void window_refresh(struct window *window);
 
 /* Alone on the output, or, where it is NULL, a window again in its old place. */
 void window_set_fullscreen(struct window *window, struct output *output);

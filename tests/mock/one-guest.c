@@ -20,11 +20,16 @@ const char *__asan_default_options(void) {
 #define FORMAT WL_SHM_FORMAT_XRGB8888
 
 int desk_setup(void **state) {
-	static const char *const guests[] = {"work", NULL};
 	// Scaled pictures have the pixels that they had, for exact comparison.
+	return desk_setup_with(state, "[desktop]\noutput = 1280x1024\nfilter = nearest\n", 1);
+}
+
+int desk_setup_with(void **state, const char *mullion_ini, unsigned outputs) {
+	static const char *const guests[] = {"work", NULL};
 	const struct session_options options = {
 		.guests = guests,
-		.mullion_ini = "[desktop]\noutput = 1280x1024\nfilter = nearest\n",
+		.mullion_ini = mullion_ini,
+		.outputs = outputs,
 	};
 	struct desk *desk = calloc(1, sizeof(*desk));
 	*state = desk;

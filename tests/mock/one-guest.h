@@ -18,6 +18,7 @@ struct desk {
 
 /* For cmocka; *state is the struct desk. */
 int desk_setup(void **state);
+int desk_setup_with(void **state, const char *mullion_ini, unsigned outputs);
 int desk_teardown(void **state);
 
 /* Until both sides have handled what was sent. */

@@ -283,8 +283,9 @@ struct wl_buffer *peer_buffer(struct peer *peer, int fd, int32_t pool_size, int3
 	return buffer;
 }
 
-struct wl_buffer *peer_fill(struct peer *peer, struct wl_surface *surface, int32_t width,
-	int32_t height, uint32_t format, uint32_t colour) {
+static struct wl_buffer *commit_pixels(struct peer *peer, struct wl_surface *surface, int32_t width,
+	int32_t height, uint32_t format, uint32_t colour,
+	uint32_t (*pixel)(uint32_t x, uint32_t y, uint32_t width, uint32_t height)) {
 	int32_t size = width * height * 4;
 	int fd = memfd_create_sealed("frame", (uint64_t)size);
 	uint32_t *pixels =
@@ -294,7 +295,9 @@ struct wl_buffer *peer_fill(struct peer *peer, struct wl_surface *surface, int32
 		return NULL;
 	}
 	for (int32_t i = 0; i < width * height; i++) {
-		pixels[i] = colour;
+		pixels[i] = pixel == NULL ? colour
+					  : pixel((uint32_t)(i % width), (uint32_t)(i / width),
+						    (uint32_t)width, (uint32_t)height);
 	}
 	munmap(pixels, (size_t)size);
 	struct wl_buffer *buffer = peer_buffer(peer, fd, size, 0, width, height, width * 4, format);
@@ -303,6 +306,17 @@ struct wl_buffer *peer_fill(struct peer *peer, struct wl_surface *surface, int32
 	wl_surface_commit(surface);
 	close(fd);
 	return buffer;
+}
+
+struct wl_buffer *peer_fill(struct peer *peer, struct wl_surface *surface, int32_t width,
+	int32_t height, uint32_t format, uint32_t colour) {
+	return commit_pixels(peer, surface, width, height, format, colour, NULL);
+}
+
+struct wl_buffer *peer_draw(struct peer *peer, struct wl_surface *surface, int32_t width,
+	int32_t height, uint32_t format,
+	uint32_t (*pixel)(uint32_t x, uint32_t y, uint32_t width, uint32_t height)) {
+	return commit_pixels(peer, surface, width, height, format, 0, pixel);
 }
 
 struct wl_buffer *peer_show(struct peer *peer, int32_t width, int32_t height) {

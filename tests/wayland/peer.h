@@ -89,4 +89,9 @@ struct wl_buffer *peer_show(struct peer *peer, int32_t width, int32_t height);
 struct wl_buffer *peer_fill(struct peer *peer, struct wl_surface *surface, int32_t width,
 	int32_t height, uint32_t format, uint32_t colour);
 
+/* The same, of what a function says of each pixel. */
+struct wl_buffer *peer_draw(struct peer *peer, struct wl_surface *surface, int32_t width,
+	int32_t height, uint32_t format,
+	uint32_t (*pixel)(uint32_t x, uint32_t y, uint32_t width, uint32_t height));
+
 #endif

@@ -159,12 +159,13 @@ static int write_config(struct session *session, const struct session_options *o
 }
 
 static int start_mullion(struct session *session) {
-	char runtime[120], config[120], xdg[120];
+	char runtime[120], config[120], xdg[120], outputs[40];
 	snprintf(runtime, sizeof(runtime), "MULLION_RUNTIME_DIR=%s", session->folder);
 	snprintf(config, sizeof(config), "MULLION_CONFIG_DIR=%s", session->folder);
 	snprintf(xdg, sizeof(xdg), "XDG_RUNTIME_DIR=%s", session->folder);
+	snprintf(outputs, sizeof(outputs), "WLR_HEADLESS_OUTPUTS=%u", session->outputs);
 	char *environment[] = {runtime, config, xdg, "WLR_BACKENDS=headless", "WLR_RENDERER=pixman",
-		"WLR_LIBINPUT_NO_DEVICES=1", "WLR_HEADLESS_OUTPUTS=1", NULL};
+		"WLR_LIBINPUT_NO_DEVICES=1", outputs, NULL};
 	char *argv[] = {"mullion", NULL};
 	unsetenv("WAYLAND_DISPLAY");
 	unsetenv("DISPLAY");
@@ -203,7 +204,8 @@ static int wait_for_mullion(struct session *session) {
 }
 
 int session_start(struct session *session, const struct session_options *options) {
-	*session = (struct session){.process.log = -1};
+	*session = (struct session){
+		.process.log = -1, .outputs = options->outputs > 0 ? options->outputs : 1};
 	const char *parent = getenv("XDG_RUNTIME_DIR");
 	snprintf(session->folder, sizeof(session->folder), "%s/session-XXXXXX",
 		parent != NULL ? parent : "/tmp");

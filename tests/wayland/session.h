@@ -23,13 +23,15 @@ struct session_options {
 	const char *const *names;
 	const char *const *files; // their text, in the order of names
 	const char *mullion_ini;  // NULL: an output of 1280x1024
+	unsigned outputs;         // HEADLESS-1, ...; 0: 1
 };
 
 struct session {
 	struct process process; // mullion
 	char folder[80];        // runtime and configuration directory
 	char display[16];       // its Wayland socket, in folder
-	sd_event *event;        // owned; of the test's mulliond, or NULL
+	unsigned outputs;
+	sd_event *event; // owned; of the test's mulliond, or NULL
 	sd_varlink_server *server;
 	sd_varlink *watch;   // the compositor's List, owned
 	sd_varlink *desktop; // io.mullion.Desktop, owned
