@@ -16,7 +16,10 @@ static void update_link_interest(struct device *device) {
 	if (device->link_source == NULL || device->adopting) {
 		return;
 	}
-	bool waiting = device->vmm_told != device->vmm_connected || device->keep.untold > 0;
+	bool waiting = device->vmm_told != device->vmm_connected;
+	for (unsigned i = 0; i < device->setup.functions; i++) {
+		waiting = waiting || device->ports[i].keep.untold > 0;
+	}
 	sd_event_source_set_io_events(device->link_source, EPOLLIN | (waiting ? EPOLLOUT : 0));
 }
 
@@ -90,13 +93,13 @@ static int show(struct device *device, int *fd) {
 
 /* Takes over what it uses of fds. */
 static int handle_message(struct device *device, const struct link_message *message, int *fds) {
-	bool running = device->server != NULL, given = device->setup.version != 0 && !running;
+	bool running = device->running, given = device->setup.version != 0 && !running;
 	if (message->type == LINK_SETUP) {
 		return take_setup(device, &message->setup, fds);
 	}
 	if (message->type == LINK_STORED && given &&
 		message->key.function < device->setup.functions) {
-		keep_restore(&device->keep, message->key, fds[0]);
+		keep_restore(&device->ports[message->key.function].keep, message->key, fds[0]);
 		fds[0] = -1;
 		return 0;
 	}
@@ -114,16 +117,23 @@ static int handle_message(struct device *device, const struct link_message *mess
 	return -EPROTO;
 }
 
+/* mulliond, or with -1 nobody, keeps what the functions have. */
+static void set_link(struct device *device, int link) {
+	for (unsigned i = 0; i < device->setup.functions; i++) {
+		keep_set_link(&device->ports[i].keep, link);
+	}
+}
+
 /* The guest goes on without mulliond, and waits for another one. */
 static int handle_end(struct device *device) {
-	if (device->server == NULL) {
+	if (!device->running) {
 		return sd_event_exit(device->event, EXIT_SUCCESS);
 	}
 	log_warning("mulliond is gone: the guest goes on");
 	device->link_source = sd_event_source_disable_unref(device->link_source);
 	device->link = fd_close(device->link);
 	device->adopting = false;
-	keep_set_link(&device->keep, -1);
+	set_link(device, -1);
 	link_listener_wait(&device->links, true);
 	watch_needed(device);
 	// It may have waited for mulliond to keep something.
@@ -148,7 +158,10 @@ int device_mulliond_tell_sandbox(struct device *device) {
 static int adopt_rest(struct device *device) {
 	struct link_message message = {.type = LINK_DISPLAY};
 	int display = bridge_display(device->bridge);
-	int error = keep_tell_stores(&device->keep);
+	int error = 0;
+	for (unsigned i = 0; i < device->setup.functions && error == 0; i++) {
+		error = keep_tell_stores(&device->ports[i].keep);
+	}
 	if (error == 0 && display >= 0) {
 		error = link_send(device->link, &message, &display, 1);
 	}
@@ -195,7 +208,7 @@ void device_mulliond_adopt(void *data, int fd) {
 		handle_end(device);
 		return;
 	}
-	keep_set_link(&device->keep, fd);
+	set_link(device, fd);
 	watch_needed(device);
 }
 
@@ -230,7 +243,7 @@ static int handle_link(sd_event_source *source, int fd, uint32_t revents, void *
 	}
 	if ((revents & EPOLLOUT) != 0) {
 		device_mulliond_tell_vmm(device);
-		if (device->server != NULL) {
+		if (device->running) {
 			device_resume(device);
 		}
 	}
@@ -243,8 +256,10 @@ static void handle_waiting(void *data) {
 }
 
 int device_mulliond_init(struct device *device) {
-	keep_init(&device->keep, LINK_FUNCTION_GPU, device->link);
-	keep_watch(&device->keep, handle_waiting, device);
+	for (unsigned i = 0; i < LINK_FUNCTIONS; i++) {
+		device_port_init(&device->ports[i], i, &device->fds[LINK_FD_OF(i, 0)], device->link,
+			handle_waiting, device);
+	}
 	fd_set_cloexec(device->link, true);
 	return sd_event_add_io(
 		device->event, &device->link_source, device->link, EPOLLIN, handle_link, device);

@@ -1,12 +1,13 @@
 #include "device.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "clock.h"
-#include "fd.h"
+
+static struct device_port *gpu_port(struct device *device) {
+	return &device->ports[LINK_FUNCTION_GPU];
+}
 
 static void handle_vmm_connected(void *data, bool connected) {
 	struct device *device = data;
@@ -26,7 +27,7 @@ static const struct vfio_user_server_ops server_ops = {
 
 static bool vmm_busy(void *data) {
 	struct device *device = data;
-	return vfio_user_server_busy(device->server);
+	return device_port_busy(gpu_port(device));
 }
 
 static void show_changed(void *data, unsigned head) {
@@ -81,7 +82,7 @@ static void get_scanout(void *data, unsigned head, struct scanout *ret) {
 
 static void get_palette(void *data, uint32_t palette[256]) {
 	struct device *device = data;
-	dispi_palette(&device->store.work->state.dispi, palette);
+	dispi_palette(&gpu_port(device)->store.work->state.dispi, palette);
 }
 
 static void handle_input(void *data, const struct link_input *input) {
@@ -95,12 +96,12 @@ static void handle_input(void *data, const struct link_input *input) {
 
 static void handle_looked(void *data) {
 	struct device *device = data;
-	device->store.file->live.looks++;
+	gpu_port(device)->store.file->live.looks++;
 }
 
 static void handle_committed(void *data) {
 	struct device *device = data;
-	device->store.file->live.commits++;
+	gpu_port(device)->store.file->live.commits++;
 }
 
 static void handle_frame(void *data, unsigned head) {
@@ -128,52 +129,30 @@ static const struct bridge_ops bridge_ops = {
 	.committed = handle_committed,
 };
 
-/* Continues from the state, or begins it. */
 static int open_state(struct device *device) {
+	struct device_port *port = gpu_port(device);
 	bool new;
-	int error = device_store_open(
-		&device->store, device->fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_STATE)], &new);
-	if (error < 0) {
-		return error;
+	int error = device_port_open(port, &new);
+	if (error == 0 && new) {
+		dispi_reset(&port->store.work->state.dispi);
 	}
-	struct device_state *state = &device->store.work->state;
-	if (new) {
-		dispi_reset(&state->dispi);
-	}
-	state->generation++;
-	return 0;
+	return error;
 }
 
 void device_resume(struct device *device) {
-	vfio_user_server_tell(device->server);
+	vfio_user_server_tell(gpu_port(device)->server);
 	if (device->function.virtio != NULL) {
 		virtio_gpu_resume(device->function.virtio);
 	}
 }
-
-static bool is_listening(int fd) {
-	int domain = 0, type = 0, listening = 0;
-	socklen_t size = sizeof(int);
-	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX &&
-		getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM &&
-		getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening != 0;
-}
-
-/* A pipe that is too small would lose a reply. */
-static bool is_pipe_of_replies(const int fds[2]) {
-	return fcntl(fds[1], F_GETPIPE_SZ) >= LINK_REPLIES_SIZE &&
-		fd_set_nonblock(fds[0], true) == 0 && fd_set_nonblock(fds[1], true) == 0;
-}
-
-_Static_assert(VFIO_USER_MESSAGE_MAX <= LINK_REPLIES_SIZE, "the longest reply fits");
 
 /* Builds the function on its slice and its state. */
 static int make_function(struct device *device) {
 	const struct gpu_function_setup setup = {
 		.event = device->event,
 		.link = &device->setup,
-		.store = &device->store,
-		.keep = &device->keep,
+		.store = &gpu_port(device)->store,
+		.keep = &gpu_port(device)->keep,
 		.slice = &device->slice,
 		.ops = &gpu_ops,
 		.drawn = show_drawn,
@@ -202,26 +181,6 @@ static int make_bridge(struct device *device) {
 	return bridge_create(&device->bridge, &setup);
 }
 
-static int make_server(struct device *device) {
-	const int *fds = device->fds;
-	const struct vfio_user_server_setup setup = {
-		.event = device->event,
-		.listen_fd = fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_LISTENER)],
-		.replies = {fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_REPLIES_READ)],
-			fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_REPLIES_WRITE)]},
-		.pci = &device->function.pci,
-		.irq = &device->function.irq,
-		.store = &device->store,
-		.keep = &device->keep,
-		.ops = &server_ops,
-		.data = device,
-	};
-	if (!is_listening(setup.listen_fd) || !is_pipe_of_replies(setup.replies)) {
-		return -EINVAL;
-	}
-	return vfio_user_server_create(&device->server, &setup);
-}
-
 int device_set_up(struct device *device) {
 	const struct link_setup *setup = &device->setup;
 	int error = slice_init(&device->slice, device->fds[LINK_FD_SLICE], setup->slice_base,
@@ -245,13 +204,15 @@ int device_set_up(struct device *device) {
 			device->fds[LINK_FD_LINKS], device_mulliond_adopt, device);
 	}
 	if (error == 0) {
-		error = make_server(device);
+		error = device_port_serve(gpu_port(device), device->event, &device->function.pci,
+			&device->function.irq, &server_ops, device);
 	}
 	if (error < 0) {
 		log_error("the device cannot be set up: %s", strerror(-error));
 		return error;
 	}
-	gpu_function_start(&device->function, vfio_user_server_dma(device->server));
+	gpu_function_start(&device->function, vfio_user_server_dma(gpu_port(device)->server));
+	device->running = true;
 	// mulliond may know something else from an earlier device.
 	device->vmm_told = !device->vmm_connected;
 	device_mulliond_tell_vmm(device);

@@ -6,15 +6,13 @@
 
 #include "bridge.h"
 #include "device-link.h"
-#include "device-store.h"
+#include "device-port.h"
 #include "gpu-function.h"
-#include "keep.h"
 #include "link-listener.h"
 #include "log.h"
 #include "missed.h"
 #include "slice.h"
 #include "touch-pointer.h"
-#include "vfio-user-server.h"
 
 /* One guest's GPU: what its VMM sees over vfio-user, and what its desktop shows over Wayland. */
 struct device {
@@ -30,12 +28,11 @@ struct device {
 
 	struct link_setup setup;
 	int fds[LINK_FDS_MAX]; // owned, -1 when closed; the slice's is in slice
-	struct keep keep;      // what was stored at mulliond
-	struct device_store store;
+	struct device_port ports[LINK_FUNCTIONS];
 	struct slice slice;
 	struct gpu_function function;
-	struct vfio_user_server *server; // owned; NULL before the set-up
-	struct bridge *bridge;           // owned
+	struct bridge *bridge; // owned
+	bool running;          // set up
 	struct touch_pointer touch_pointer;
 
 	struct log_limit input_lost;

@@ -31,12 +31,15 @@ static int device_init(struct device *device) {
 }
 
 static void device_finish(struct device *device) {
-	vfio_user_server_destroy(device->server);
+	for (unsigned i = 0; i < LINK_FUNCTIONS; i++) {
+		device_port_stop(&device->ports[i]);
+	}
 	bridge_destroy(device->bridge);
 	gpu_function_finish(&device->function);
-	device_store_close(&device->store);
+	for (unsigned i = 0; i < LINK_FUNCTIONS; i++) {
+		device_port_finish(&device->ports[i]);
+	}
 	slice_finish(&device->slice);
-	keep_finish(&device->keep);
 	fd_close_many(device->fds, LINK_FDS_MAX);
 	sd_event_source_disable_unref(device->link_source);
 	sd_event_source_disable_unref(device->alone);

@@ -59,7 +59,8 @@ static int handle_version(struct vfio_user_server *server, const struct vfio_use
 		vfio_user_format_capabilities(version->json, json_room, client->write_multiple);
 	server->state->vmm_connected = 1;
 	server->state->vmm_sessions++;
-	log_limited(&server->came, LOG_LEVEL_INFO, "a VMM has connected");
+	log_limited(&server->came, server->setup.level, "a VMM has connected to the %s",
+		server->setup.name);
 	server->setup.ops->connected(server->setup.data, true);
 	return 0;
 }
@@ -208,9 +209,10 @@ static void handle_message(void *data, struct vfio_user_message *message) {
 	}
 	if (error < 0) {
 		log_limited(&server->refused_request, LOG_LEVEL_WARNING,
-			"the VMM's request %u of %u bytes with %zu descriptors is refused: %s",
+			"the VMM's request %u of %u bytes with %zu descriptors to the %s is "
+			"refused: %s",
 			message->header.command, message->header.size, message->fds_len,
-			strerror(-error));
+			server->setup.name, strerror(-error));
 	}
 	if ((message->header.flags & VFIO_USER_FLAG_NO_REPLY) != 0) {
 		return;
@@ -238,7 +240,8 @@ static void let_go(struct vfio_user_server *server) {
 	server->state->vmm_connected = 0;
 	if (connected) {
 		reset_device(server);
-		log_limited(&server->gone, LOG_LEVEL_INFO, "the VMM is gone");
+		log_limited(&server->gone, server->setup.level, "the VMM is gone from the %s",
+			server->setup.name);
 	}
 	device_store_commit(server->setup.store);
 	keep_tell_drops(server->setup.keep);
@@ -250,7 +253,8 @@ static void let_go(struct vfio_user_server *server) {
 static void handle_closed(void *data, const char *why) {
 	struct vfio_user_server *server = data;
 	if (why != NULL) {
-		log_limited(&server->lost, LOG_LEVEL_WARNING, "the VMM is dropped: %s", why);
+		log_limited(&server->lost, LOG_LEVEL_WARNING, "the VMM is dropped from the %s: %s",
+			server->setup.name, why);
 	}
 	vfio_user_connection_destroy(server->connection);
 	server->connection = NULL;
@@ -281,13 +285,14 @@ static int handle_accept(sd_event_source *source, int fd, uint32_t revents, void
 	}
 	if (server->connection != NULL) {
 		log_limited(&server->refused_client, LOG_LEVEL_WARNING,
-			"a second VMM is refused: one is connected");
+			"a second VMM is refused: one is connected to the %s", server->setup.name);
 		fd_close(client);
 		return 0;
 	}
 	int error = serve(server, client, false);
 	if (error < 0) {
-		log_limited(&server->refused_client, LOG_LEVEL_ERROR, "a VMM cannot be served: %s",
+		log_limited(&server->refused_client, LOG_LEVEL_ERROR,
+			"a VMM cannot be served by the %s: %s", server->setup.name,
 			strerror(-error));
 		fd_close(client);
 		return 0;
@@ -320,7 +325,8 @@ static int go_on(struct vfio_user_server *server) {
 		return 0;
 	}
 	if (server->state->vmm_connected != 0) {
-		log_info("goes on with the VMM that is connected");
+		log_write(server->setup.level, "the %s goes on with the VMM that is connected",
+			server->setup.name);
 		server->setup.ops->connected(server->setup.data, true);
 	}
 	device_store_commit(server->setup.store);

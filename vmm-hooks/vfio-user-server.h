@@ -7,6 +7,7 @@
 #include "device-store.h"
 #include "irq.h"
 #include "keep.h"
+#include "log.h"
 #include "pci.h"
 
 /*
@@ -32,6 +33,8 @@ struct vfio_user_server_ops {
 /* What a server works with; all of it is borrowed. */
 struct vfio_user_server_setup {
 	sd_event *event;
+	const char *name;     // of the function, for messages
+	enum log_level level; // of those that a VMM comes and goes
 	int listen_fd;
 	int replies[2]; // the pipe of replies, see vfio-user-connection.h
 	struct pci_function *pci;

@@ -150,6 +150,8 @@ static void start_process(struct session *session) {
 	irq_init(&session->irq, session->event, &state->irq, &session->keep, true, 4);
 	const struct vfio_user_server_setup setup = {
 		.event = session->event,
+		.name = "gpu",
+		.level = LOG_LEVEL_DEBUG,
 		.listen_fd = host->listener,
 		.replies = {host->replies[0], host->replies[1]},
 		.pci = &session->rig.pci,
