@@ -1,36 +1,51 @@
 #include <string.h>
 
 #include "resources-records.h"
-#include "transfer.h"
 
-/* Two pictures of the same layout. */
-struct pair {
-	const uint8_t *a, *b;
-	uint64_t stride; // bytes
-};
-
-static bool tile_differs(const struct pair *pair, const struct damage_box *tile) {
-	uint64_t at = tile->y * pair->stride + (uint64_t)tile->x * TRANSFER_PIXEL;
-	for (uint32_t y = 0; y < tile->height; y++, at += pair->stride) {
-		if (memcmp(pair->a + at, pair->b + at, (size_t)tile->width * TRANSFER_PIXEL) != 0) {
+static bool rows_differ(
+	const struct picture *a, const struct picture *b, const struct damage_box *tile) {
+	uint64_t stride = picture_stride(a);
+	uint64_t at = tile->y * stride + (uint64_t)tile->x * PICTURE_PIXEL;
+	for (uint32_t y = 0; y < tile->height; y++, at += stride) {
+		if (memcmp(a->pixels + at, b->pixels + at, (size_t)tile->width * PICTURE_PIXEL) !=
+			0) {
 			return true;
 		}
 	}
 	return false;
 }
 
+/* A part of one tile of two pictures of the same layout. */
+static bool tile_differs(
+	const struct picture *a, const struct picture *b, const struct damage_box *tile) {
+	if (a->sums != NULL && b->sums != NULL) {
+		const struct tile_sum *sums[] = {
+			picture_sum_at(a, tile->x, tile->y), picture_sum_at(b, tile->x, tile->y)};
+		if (picture_sum_known(sums[0]) && tile_sums_equal(sums[0], sums[1])) {
+			return false;
+		}
+	}
+	return rows_differ(a, b, tile);
+}
+
 static uint32_t min_u32(uint32_t a, uint32_t b) {
 	return a < b ? a : b;
 }
 
-/* A row of tiles: neighbours that differ are one box. */
-static void compare_band(
-	const struct pair *pair, const struct damage_box *band, struct damage_boxes *ret) {
+/* The first pixel after a place that is one of the next tile. */
+static uint32_t next_tile(uint32_t at, uint32_t tile) {
+	return at - at % tile + tile;
+}
+
+/* A part of a row of tiles: neighbours that differ are one box. */
+static void compare_band(const struct picture *a, const struct picture *b,
+	const struct damage_box *band, struct damage_boxes *ret) {
 	struct damage_box found = {0};
-	for (uint32_t x = 0; x < band->width; x += TRANSFER_TILE_WIDTH) {
-		struct damage_box tile = {band->x + x, band->y,
-			min_u32(TRANSFER_TILE_WIDTH, band->width - x), band->height};
-		if (!tile_differs(pair, &tile)) {
+	uint32_t end = band->x + band->width;
+	for (uint32_t x = band->x, next; x < end; x = next) {
+		next = min_u32(next_tile(x, PICTURE_TILE_WIDTH), end);
+		struct damage_box tile = {x, band->y, next - x, band->height};
+		if (!tile_differs(a, b, &tile)) {
 			continue;
 		}
 		if (found.width != 0 && found.x + found.width == tile.x) {
@@ -43,41 +58,39 @@ static void compare_band(
 	damage_boxes_add(ret, found);
 }
 
-static bool find_pair(
-	const struct resources *resources, uint32_t id, uint32_t other, struct pair *ret) {
+static bool find_pair(const struct resources *resources, uint32_t id, uint32_t other,
+	struct picture *ret_a, struct picture *ret_b) {
 	const struct device_state_resource *a = record_find(resources, id);
 	const struct device_state_resource *b = record_find(resources, other);
 	if (a == NULL || b == NULL || a->width != b->width || a->height != b->height ||
 		a->format != b->format) {
 		return false;
 	}
-	ret->a = slice_range(resources->slice, a->storage, record_bytes(a));
-	ret->b = slice_range(resources->slice, b->storage, record_bytes(b));
-	ret->stride = record_stride(a);
-	return ret->a != NULL && ret->b != NULL;
+	*ret_a = record_picture(resources, a);
+	*ret_b = record_picture(resources, b);
+	return ret_a->pixels != NULL && ret_b->pixels != NULL;
 }
 
 void resources_differ(const struct resources *resources, uint32_t id, uint32_t other,
 	const struct damage_boxes *boxes, struct damage_boxes *ret) {
-	struct pair pair;
+	struct picture a, b;
 	*ret = (struct damage_boxes){0};
-	if (!find_pair(resources, id, other, &pair)) {
+	if (!find_pair(resources, id, other, &a, &b)) {
 		*ret = *boxes;
 		return;
 	}
-	const struct device_state_resource *record = record_find(resources, id);
 	for (size_t i = 0; i < boxes->len; i++) {
 		struct damage_box box = boxes->box[i];
 		// Whoever noted them kept them inside; nothing is read outside in any case.
-		if (box.x >= record->width || box.y >= record->height) {
+		if (box.x >= a.width || box.y >= a.height) {
 			continue;
 		}
-		box.width = min_u32(box.width, record->width - box.x);
-		box.height = min_u32(box.height, record->height - box.y);
-		for (uint32_t y = 0; y < box.height; y += TRANSFER_TILE_HEIGHT) {
-			const struct damage_box band = {box.x, box.y + y, box.width,
-				min_u32(TRANSFER_TILE_HEIGHT, box.height - y)};
-			compare_band(&pair, &band, ret);
+		box.width = min_u32(box.width, a.width - box.x);
+		uint32_t end = box.y + min_u32(box.height, a.height - box.y);
+		for (uint32_t y = box.y, next; y < end; y = next) {
+			next = min_u32(next_tile(y, PICTURE_TILE_HEIGHT), end);
+			const struct damage_box band = {box.x, y, box.width, next - y};
+			compare_band(&a, &b, &band, ret);
 		}
 	}
 }

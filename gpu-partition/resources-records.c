@@ -1,5 +1,6 @@
 #include "resources-records.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static unsigned bucket(uint32_t id) {
@@ -60,6 +61,8 @@ void record_enter(struct resources *resources, uint32_t index) {
 		.len = 1,
 		.box = {{.width = record->width, .height = record->height}},
 	};
+	resources->sums[index] = calloc(
+		picture_tiles(record->width, record->height), sizeof(*resources->sums[index]));
 	resources->count++;
 }
 
@@ -69,7 +72,16 @@ void record_leave(struct resources *resources, uint32_t index) {
 		at = &resources->next[*at - 1];
 	}
 	*at = resources->next[index];
+	free(resources->sums[index]);
+	resources->sums[index] = NULL;
 	resources->count--;
+}
+
+void records_forget_sums(struct resources *resources) {
+	for (uint32_t i = 0; resources->sums != NULL && i < DEVICE_STATE_RESOURCES_MAX; i++) {
+		free(resources->sums[i]);
+		resources->sums[i] = NULL;
+	}
 }
 
 enum scanout_format record_format(uint32_t format) {
@@ -97,6 +109,17 @@ uint64_t record_stride(const struct device_state_resource *record) {
 
 uint64_t record_bytes(const struct device_state_resource *record) {
 	return record_stride(record) * record->height;
+}
+
+struct picture record_picture(
+	const struct resources *resources, const struct device_state_resource *record) {
+	return (struct picture){
+		.pixels = slice_range(resources->slice, record->storage, record_bytes(record)),
+		.width = record->width,
+		.height = record->height,
+		.sums = resources->sums[record_index(resources, record)],
+		.key = &resources->key,
+	};
 }
 
 struct backing record_backing(

@@ -3,6 +3,7 @@
 
 #include "backing.h"
 #include "heap.h"
+#include "picture.h"
 #include "resources.h"
 
 /*
@@ -21,6 +22,8 @@ struct resources {
 	struct heap entries;            // of the table of backings
 	uint32_t *starts;               // owned: of each entry, see struct backing
 	struct damage_boxes *noted;     // owned: of each record
+	struct tile_sum **sums;         // owned, and so are those of each record; or NULL
+	struct tile_key key;            // of all sums
 	uint32_t count;
 	uint16_t buckets[RESOURCES_BUCKETS];        // by id: a record's index + 1, or 0
 	uint16_t next[DEVICE_STATE_RESOURCES_MAX];  // in the bucket, likewise
@@ -46,10 +49,17 @@ void record_change(
 void record_enter(struct resources *resources, uint32_t index);
 void record_leave(struct resources *resources, uint32_t index);
 
+/* Of all records, as long as none of them is entered. */
+void records_forget_sums(struct resources *resources);
+
 /* Undoes what was not committed, and enters all that is in force. */
 void records_restore(struct resources *resources);
 
 struct backing record_backing(
+	const struct resources *resources, const struct device_state_resource *record);
+
+/* Without pixels where the slice does not have them. */
+struct picture record_picture(
 	const struct resources *resources, const struct device_state_resource *record);
 
 uint64_t record_stride(const struct device_state_resource *record); // bytes

@@ -19,7 +19,11 @@ static int init(struct resources *resources) {
 	}
 	resources->starts = calloc(DEVICE_STATE_BACKING_MAX, sizeof(*resources->starts));
 	resources->noted = calloc(DEVICE_STATE_RESOURCES_MAX, sizeof(*resources->noted));
-	return resources->starts != NULL && resources->noted != NULL ? error : -ENOMEM;
+	resources->sums = calloc(DEVICE_STATE_RESOURCES_MAX, sizeof(*resources->sums));
+	tile_key_init(&resources->key);
+	return resources->starts != NULL && resources->noted != NULL && resources->sums != NULL
+		? error
+		: -ENOMEM;
 }
 
 int resources_create(struct resources **ret, struct device_state_file *file,
@@ -49,6 +53,8 @@ void resources_destroy(struct resources *resources) {
 	heap_finish(&resources->entries);
 	free(resources->starts);
 	free(resources->noted);
+	records_forget_sums(resources);
+	free(resources->sums);
 	free(resources);
 }
 
@@ -57,6 +63,7 @@ void resources_clear(struct resources *resources) {
 	heap_clear(&resources->storage);
 	heap_clear(&resources->entries);
 	memset(resources->buckets, 0, sizeof(resources->buckets));
+	records_forget_sums(resources);
 	resources->count = 0;
 	resources->reserved.id = 0;
 	resources->spare_len = 0;
@@ -203,15 +210,15 @@ uint32_t resources_transfer(struct resources *resources, uint32_t id, const stru
 	if (rect->width == 0 || rect->height == 0) {
 		return VIRTIO_GPU_RESP_OK_NODATA;
 	}
-	uint64_t stride = record_stride(record);
-	uint64_t length = stride * (rect->height - 1) + (uint64_t)rect->width * TRANSFER_PIXEL;
-	uint8_t *picture = slice_range(resources->slice, record->storage, record_bytes(record));
-	if (picture == NULL || !checked_range(offset, length, backing_bytes(&backing))) {
+	struct picture picture = record_picture(resources, record);
+	uint64_t length = picture_stride(&picture) * (rect->height - 1) +
+		(uint64_t)rect->width * PICTURE_PIXEL;
+	if (picture.pixels == NULL || !checked_range(offset, length, backing_bytes(&backing))) {
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	}
 	struct backing_reader reader;
 	backing_reader_init(&reader, &backing, memory);
-	transfer_copy(picture, (uint32_t)stride, rect, &reader, offset,
+	transfer_copy(&picture, rect, &reader, offset,
 		&resources->noted[record_index(resources, record)]);
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#define TILE_BYTES (TRANSFER_TILE_WIDTH * TRANSFER_PIXEL)
-#define TILES_MAX (GPU_RESOURCE_SIZE_MAX / TRANSFER_TILE_WIDTH)
+#define TILE_BYTES (PICTURE_TILE_WIDTH * PICTURE_PIXEL)
+#define TILES_MAX (GPU_RESOURCE_SIZE_MAX / PICTURE_TILE_WIDTH)
 #define LINE 64    // bytes: a cache line
 #define AHEAD 3072 // bytes: so far ahead of the copy memory is asked for
 #define SHORT 1024 // of rows up to so many bytes a later one than the next is asked for
@@ -14,6 +14,7 @@
  * is asked for early, beyond the end of a page as well, where the processor does not guess.
  * A pass that compares and writes what differs then takes as long as a copy that looks at
  * nothing. Larger pieces, more copies at once and stores around the caches were slower.
+ * Where a tile's sum is known, the picture need not be read.
  */
 
 /* Bytes that lie in one piece, in guest memory and in the picture. */
@@ -37,10 +38,17 @@ struct spans {
 	uint64_t piece_offset, piece_length;
 };
 
-/* The tiles of one row of tiles. */
+/* A row of tiles of the rectangle. */
 struct band {
+	const struct picture *picture;
+	const struct gpu_rect *rect;
+	uint32_t y, height; // rows of the rectangle
 	uint32_t tiles;
+	bool aligned; // they are the picture's
 	bool differs[TILES_MAX];
+	bool summed[TILES_MAX]; // is compared by its sum
+	struct tile_adder adders[TILES_MAX];
+	uint8_t row[TILE_BYTES]; // of a tile that is summed and comes in several spans
 };
 
 static uint32_t min_u32(uint32_t a, uint32_t b) {
@@ -125,9 +133,10 @@ static bool update_tile_row(uint8_t *target, const uint8_t *source, const uint8_
 	return a | b | c | d;
 }
 
-/* A part of one. */
-static bool update_piece(uint8_t *target, const uint8_t *source, uint64_t length,
-	const uint8_t *target_ahead, const uint8_t *source_ahead) {
+/* A part of one. Inlined, as most transfers are small. */
+static inline __attribute__((always_inline)) bool update_piece(uint8_t *target,
+	const uint8_t *source, uint64_t length, const uint8_t *target_ahead,
+	const uint8_t *source_ahead) {
 	if (length == TILE_BYTES) {
 		return update_tile_row(target, source, target_ahead, source_ahead);
 	}
@@ -157,19 +166,59 @@ struct place {
 	uint32_t y; // rows from its edge
 };
 
-/* Up to the end of the span or of its band. Returns how far that is. */
+/* Up to the end of a tile, but that of the last one that is summed in a row. Never far beyond
+ * what can be asked for ahead in one piece. */
+static uint64_t find_length(const struct band *band, uint64_t x, uint64_t row, uint64_t ahead) {
+	uint32_t tile = (uint32_t)(x / TILE_BYTES);
+	uint64_t length = TILE_BYTES - x % TILE_BYTES;
+	while (band->summed[tile] && ++tile < band->tiles && band->summed[tile] &&
+		length + TILE_BYTES <= ahead) {
+		length += TILE_BYTES;
+	}
+	return min_u64(length, row - x);
+}
+
+/* Whole rows of tiles are summed where they lie, others once they are together. */
+static void sum_piece(struct band *band, uint64_t x, uint64_t row, uint32_t line,
+	const uint8_t *source, uint64_t length, const uint8_t *ahead) {
+	const struct tile_key *key = band->picture->key;
+	for (uint64_t some; length > 0; x += some, source += some, ahead += some, length -= some) {
+		struct tile_adder *adder = &band->adders[x / TILE_BYTES];
+		uint64_t within = x % TILE_BYTES;
+		uint64_t width = min_u64(TILE_BYTES, row - (x - within));
+		if (within == 0 && length >= width) {
+			some = x + length == row ? length : length / TILE_BYTES * TILE_BYTES;
+			tile_adders_add(adder, key, line, source, some, TILE_BYTES, ahead);
+			continue;
+		}
+		some = min_u64(width - within, length);
+		memcpy(band->row + within, source, some);
+		if (within + some == width) {
+			tile_adders_add(adder, key, line, band->row, width, TILE_BYTES, ahead);
+		}
+	}
+}
+
+/* Up to the end of the span or of the band. Returns how far that is. */
 static uint64_t update_span(struct band *band, const struct span *span, uint64_t done,
-	const struct span *next, struct place *place, uint64_t row, uint32_t end) {
+	const struct span *next, struct place *place, uint64_t row) {
 	uint64_t ahead = min_u64(AHEAD, span->length), x = place->x;
+	uint32_t end = band->y + band->height;
 	while (done < span->length && place->y < end) {
 		uint32_t tile = (uint32_t)(x / TILE_BYTES);
-		uint64_t length = min_u64(
-			min_u64((tile + 1) * (uint64_t)TILE_BYTES, row) - x, span->length - done);
 		bool beyond = done + ahead >= span->length && next->length > 0;
 		const struct span *from = beyond ? next : span;
 		uint64_t at = done + ahead - (beyond ? span->length : 0);
-		band->differs[tile] |= update_piece(span->target + done, span->source + done,
-			length, from->target + at, from->source + at);
+		uint64_t length =
+			find_length(band, x, row, at < from->length ? from->length - at : 0);
+		length = min_u64(length, span->length - done);
+		if (band->summed[tile]) {
+			sum_piece(band, x, row, place->y - band->y, span->source + done, length,
+				from->source + at);
+		} else {
+			band->differs[tile] |= update_piece(span->target + done,
+				span->source + done, length, from->target + at, from->source + at);
+		}
 		done += length;
 		x += length;
 		if (x == row) {
@@ -181,41 +230,117 @@ static uint64_t update_span(struct band *band, const struct span *span, uint64_t
 	return done;
 }
 
-static void note_band(const struct band *band, const struct gpu_rect *rect, uint32_t y,
-	uint32_t height, struct damage_boxes *noted) {
-	for (uint32_t i = 0; i < band->tiles; i++) {
-		if (!band->differs[i]) {
-			continue;
+/* One of its tiles, or what of it lies in the rectangle. */
+static struct damage_box tile_box(const struct band *band, uint32_t tile) {
+	uint32_t x = tile * PICTURE_TILE_WIDTH;
+	return (struct damage_box){
+		.x = band->rect->x + x,
+		.y = band->rect->y + band->y,
+		.width = min_u32(PICTURE_TILE_WIDTH, band->rect->width - x),
+		.height = band->height,
+	};
+}
+
+/* Whether a box is all of a tile of the picture. */
+static bool is_whole(const struct band *band, const struct damage_box *box) {
+	const struct picture *picture = band->picture;
+	return picture->sums != NULL && band->aligned &&
+		(box->width == PICTURE_TILE_WIDTH || box->x + box->width == picture->width) &&
+		(box->height == PICTURE_TILE_HEIGHT || box->y + box->height == picture->height);
+}
+
+static void begin_band(struct band *band, uint32_t y) {
+	band->y = y;
+	band->height = min_u32(PICTURE_TILE_HEIGHT, band->rect->height - y);
+	memset(band->differs, 0, band->tiles);
+	memset(band->summed, 0, band->tiles);
+	for (uint32_t i = 0; i < band->tiles && band->aligned; i++) {
+		struct damage_box box = tile_box(band, i);
+		if (is_whole(band, &box) &&
+			picture_sum_known(picture_sum_at(band->picture, box.x, box.y))) {
+			band->summed[i] = true;
+			band->adders[i] = (struct tile_adder){0};
 		}
-		uint32_t first = i;
-		while (i < band->tiles && band->differs[i]) {
-			i++;
-		}
-		uint32_t x = first * TRANSFER_TILE_WIDTH;
-		damage_boxes_add(noted,
-			(struct damage_box){
-				.x = rect->x + x,
-				.y = rect->y + y,
-				.width = min_u32(i * TRANSFER_TILE_WIDTH, rect->width) - x,
-				.height = height,
-			});
 	}
 }
 
-void transfer_copy(uint8_t *picture, uint32_t stride, const struct gpu_rect *rect,
-	struct backing_reader *reader, uint64_t offset, struct damage_boxes *noted) {
-	uint64_t row = (uint64_t)rect->width * TRANSFER_PIXEL;
+static struct spans make_spans(const struct picture *picture, const struct gpu_rect *rect,
+	struct backing_reader *reader, uint64_t offset) {
+	uint64_t row = (uint64_t)rect->width * PICTURE_PIXEL, stride = picture_stride(picture);
 	bool whole = row == stride;
-	struct spans spans = {
+	return (struct spans){
 		.reader = reader,
-		.target = picture + (uint64_t)rect->y * stride + (uint64_t)rect->x * TRANSFER_PIXEL,
+		.target = picture->pixels + rect->y * stride + (uint64_t)rect->x * PICTURE_PIXEL,
 		.offset = offset,
 		.run = whole ? row * rect->height : row,
 		.stride = stride,
 		.runs = whole ? 1 : rect->height,
 	};
+}
+
+/* Brings a tile up to date whose sum is another one now. */
+static bool update_tile(const struct band *band, const struct damage_box *box,
+	struct backing_reader *reader, uint64_t offset) {
+	const struct gpu_rect rect = {box->x, box->y, box->width, box->height};
+	offset += (uint64_t)(box->y - band->rect->y) * picture_stride(band->picture) +
+		(uint64_t)(box->x - band->rect->x) * PICTURE_PIXEL;
+	struct spans spans = make_spans(band->picture, &rect, reader, offset);
+	bool differs = false;
+	for (struct span span = next_span(&spans); span.length > 0; span = next_span(&spans)) {
+		differs |= update_piece(
+			span.target, span.source, span.length, span.target, span.source);
+	}
+	return differs;
+}
+
+/* All of a tile has been read: does it differ, and what is its sum now? */
+static bool end_tile(
+	struct band *band, uint32_t i, struct backing_reader *reader, uint64_t offset) {
+	struct damage_box box = tile_box(band, i);
+	if (band->summed[i]) {
+		struct tile_sum sum = tile_adder_sum(&band->adders[i]);
+		if (tile_sums_equal(&sum, picture_sum_at(band->picture, box.x, box.y))) {
+			return false;
+		}
+		picture_forget(band->picture, &box);
+		return update_tile(band, &box, reader, offset);
+	}
+	if (band->differs[i]) {
+		picture_forget(band->picture, &box);
+	} else if (is_whole(band, &box)) {
+		picture_sum_tile(band->picture, box.x, box.y);
+	}
+	return band->differs[i];
+}
+
+static void end_band(struct band *band, struct backing_reader *reader, uint64_t offset,
+	struct damage_boxes *noted) {
+	struct damage_box found = {0};
+	for (uint32_t i = 0; i < band->tiles; i++) {
+		if (!end_tile(band, i, reader, offset)) {
+			damage_boxes_add(noted, found);
+			found = (struct damage_box){0};
+			continue;
+		}
+		struct damage_box box = tile_box(band, i);
+		if (found.width == 0) {
+			found = box;
+		} else {
+			found.width += box.width;
+		}
+	}
+	damage_boxes_add(noted, found);
+}
+
+void transfer_copy(const struct picture *picture, const struct gpu_rect *rect,
+	struct backing_reader *reader, uint64_t offset, struct damage_boxes *noted) {
+	uint64_t row = (uint64_t)rect->width * PICTURE_PIXEL;
+	struct spans spans = make_spans(picture, rect, reader, offset);
 	struct band band;
-	band.tiles = (rect->width + TRANSFER_TILE_WIDTH - 1) / TRANSFER_TILE_WIDTH;
+	band.picture = picture;
+	band.rect = rect;
+	band.tiles = (rect->width + PICTURE_TILE_WIDTH - 1) / PICTURE_TILE_WIDTH;
+	band.aligned = rect->x % PICTURE_TILE_WIDTH == 0 && rect->y % PICTURE_TILE_HEIGHT == 0;
 	struct place place = {0};
 	struct span known[SPANS];
 	for (unsigned i = 0; i < SPANS; i++) {
@@ -223,20 +348,19 @@ void transfer_copy(uint8_t *picture, uint32_t stride, const struct gpu_rect *rec
 	}
 	unsigned now = 0;
 	uint64_t done = 0;
-	for (uint32_t y = 0; y < rect->height; y += TRANSFER_TILE_HEIGHT) {
-		uint32_t end = min_u32(y + TRANSFER_TILE_HEIGHT, rect->height);
-		memset(band.differs, 0, band.tiles);
-		while (place.y < end) {
+	for (uint32_t y = 0; y < rect->height; y += PICTURE_TILE_HEIGHT) {
+		begin_band(&band, y);
+		while (place.y < y + band.height) {
 			struct span *span = &known[now % SPANS];
 			unsigned later = span->length <= SHORT ? SPANS - 1 : 1;
 			done = update_span(
-				&band, span, done, &known[(now + later) % SPANS], &place, row, end);
+				&band, span, done, &known[(now + later) % SPANS], &place, row);
 			if (done == span->length) {
 				*span = next_span(&spans);
 				now++;
 				done = 0;
 			}
 		}
-		note_band(&band, rect, y, end - y, noted);
+		end_band(&band, reader, offset, noted);
 	}
 }

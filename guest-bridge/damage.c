@@ -5,6 +5,7 @@
 
 #define TILES_MAX (DAMAGE_SIZE_MAX / DAMAGE_TILE_WIDTH)
 #define PIXEL_MAX 4
+#define AHEAD 4096 // bytes: processors fetch ahead only within a page
 
 _Static_assert(DAMAGE_TILE_HEIGHT == TILE_SUM_ROWS, "a tile's rows have a key each");
 _Static_assert(DAMAGE_TILE_WIDTH *PIXEL_MAX == TILE_SUM_ROW_SIZE, "and so have its columns");
@@ -57,7 +58,7 @@ static struct tile_sum *sum_at(const struct damage *damage, uint32_t x, uint32_t
 /* Takes the sum of a tile. Returns whether it was another one before. */
 static bool take_sum(struct tile_sum *sum, const struct tile_adder *adder) {
 	struct tile_sum now = tile_adder_sum(adder);
-	bool differs = now.values[0] != sum->values[0] || now.values[1] != sum->values[1];
+	bool differs = !tile_sums_equal(&now, sum);
 	*sum = now;
 	return differs;
 }
@@ -82,9 +83,10 @@ static void compare_band(struct damage *damage, const uint8_t *pixels, uint32_t 
 	uint32_t lines = min_u32(DAMAGE_TILE_HEIGHT, damage->height - y);
 	memset(adders, 0, tiles * sizeof(*adders));
 	for (uint32_t line = 0; line < lines; line++) {
-		tile_adders_add(adders, damage->key, line, pixels + (size_t)(y + line) * stride,
+		const uint8_t *row = pixels + (size_t)(y + line) * stride;
+		tile_adders_add(adders, damage->key, line, row,
 			(size_t)damage->width * damage->pixel,
-			(size_t)DAMAGE_TILE_WIDTH * damage->pixel);
+			(size_t)DAMAGE_TILE_WIDTH * damage->pixel, row + AHEAD);
 	}
 	struct tile_sum *sums = sum_at(damage, 0, y);
 	uint32_t first = 0; // of the tiles that differ, side by side up to this one
@@ -120,7 +122,7 @@ static void copy_tile(struct damage *damage, const uint8_t *pixels, uint32_t str
 	for (uint32_t line = 0; line < lines; line++) {
 		uint8_t *target = copy + (y + line) * row + at;
 		memcpy(target, pixels + (size_t)(y + line) * stride + at, size);
-		tile_adders_add(&adder, damage->key, line, target, size, size);
+		tile_adders_add(&adder, damage->key, line, target, size, size, target);
 	}
 	take_sum(sum_at(damage, x, y), &adder);
 }

@@ -20,7 +20,9 @@
 
 /* A picture and a backing, without resources around them. */
 static struct {
-	uint8_t *picture; // pages of its own
+	uint8_t *picture;         // pages of its own
+	struct tile_sum sums[16]; // of its tiles
+	struct tile_key key;
 	uint8_t guest[64 * PAGE];
 	struct device_state_backing entries[ENTRIES_MAX];
 	uint32_t starts[ENTRIES_MAX];
@@ -47,6 +49,7 @@ static int setup(void **state) {
 	rig.picture =
 		mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(rig.picture, MAP_FAILED);
+	tile_key_init(&rig.key);
 	srand(3);
 	for (size_t i = 0; i < sizeof(rig.guest); i++) {
 		rig.guest[i] = (uint8_t)rand();
@@ -57,6 +60,11 @@ static int setup(void **state) {
 static int teardown(void **state) {
 	munmap(rig.picture, 16 * PAGE);
 	return 0;
+}
+
+static void fill_picture(uint8_t byte) {
+	memset(rig.picture, byte, BYTES);
+	memset(rig.sums, 0, sizeof(rig.sums));
 }
 
 static void add_entry(uint64_t address, uint32_t length) {
@@ -70,7 +78,12 @@ static struct damage_boxes transfer(struct gpu_rect rect, uint64_t offset) {
 	struct backing_reader reader;
 	struct damage_boxes noted = {0};
 	backing_reader_init(&reader, &backing, &memory);
-	transfer_copy(rig.picture, STRIDE, &rect, &reader, offset, &noted);
+	const struct picture picture = {.pixels = rig.picture,
+		.width = WIDTH,
+		.height = HEIGHT,
+		.sums = rig.sums,
+		.key = &rig.key};
+	transfer_copy(&picture, &rect, &reader, offset, &noted);
 	return noted;
 }
 
@@ -93,6 +106,41 @@ static void an_unchanged_picture_is_not_written(void **state) {
 	assert_int_equal(transfer((struct gpu_rect){3, 5, 70, 20}, 5 * STRIDE + 12).len, 0);
 }
 
+static void what_did_not_change_lately_is_not_read_again(void **state) {
+	add_entry(12, sizeof(rig.guest) - 12);
+	transfer(all, 0);
+	transfer(all, 0);
+	assert_int_equal(mprotect(rig.picture, 16 * PAGE, PROT_NONE), 0);
+	assert_int_equal(transfer(all, 0).len, 0);
+	assert_int_equal(transfer((struct gpu_rect){64, 16, 64, 34}, 16 * STRIDE + 256).len, 0);
+}
+
+/* Whatever was known of its tile, and by whichever rectangle it comes. */
+static void a_change_is_copied(void **state) {
+	static const struct gpu_rect rects[] = {{0, 0, WIDTH, HEIGHT}, {64, 16, 136, 34},
+		{64, 16, 64, 16}, {70, 20, 20, 3}, {0, 17, WIDTH, 33}, {1, 0, 199, HEIGHT}};
+	add_entry(12, sizeof(rig.guest) - 12);
+	for (unsigned i = 0; i < 10000; i++) {
+		const struct gpu_rect *rect =
+			&rects[(size_t)rand() % (sizeof(rects) / sizeof(rects[0]))];
+		const struct gpu_rect *other =
+			&rects[(size_t)rand() % (sizeof(rects) / sizeof(rects[0]))];
+		uint32_t x = rect->x + (uint32_t)rand() % rect->width;
+		uint32_t y = rect->y + (uint32_t)rand() % rect->height;
+		if (rand() % 4 == 0) {
+			rig.guest[12 + y * STRIDE + x * 4] ^= 1;
+		}
+		uint64_t offset = rect->y * (uint64_t)STRIDE + rect->x * 4;
+		transfer(*rect, offset);
+		assert_int_equal(transfer(*rect, offset).len, 0);
+		for (uint32_t row = 0; row < rect->height; row++, offset += STRIDE) {
+			assert_memory_equal(
+				rig.picture + offset, rig.guest + 12 + offset, rect->width * 4);
+		}
+		transfer(*other, other->y * (uint64_t)STRIDE + other->x * 4);
+	}
+}
+
 static void one_pixel_is_one_tile(void **state) {
 	const struct {
 		uint32_t x, y;
@@ -106,8 +154,11 @@ static void one_pixel_is_one_tile(void **state) {
 	add_entry(0, BYTES);
 	transfer(all, 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		for (unsigned byte = 0; byte < 4; byte++) {
-			rig.guest[cases[i].y * STRIDE + cases[i].x * 4 + byte] ^= 1;
+		for (unsigned byte = 0; byte < 8; byte++) {
+			if (byte >= 4) {
+				assert_int_equal(transfer(all, 0).len, 0);
+			}
+			rig.guest[cases[i].y * STRIDE + cases[i].x * 4 + byte % 4] ^= 1;
 			struct damage_boxes noted = transfer(all, 0);
 			assert_int_equal(noted.len, 1);
 			assert_memory_equal(&noted.box[0], &cases[i].box, sizeof(cases[i].box));
@@ -153,7 +204,7 @@ static void scattered_pages_make_the_same_picture(void **state) {
 		}
 	}
 	// The order in which rows are asked for does not matter.
-	memset(rig.picture, 0, BYTES);
+	fill_picture(0);
 	for (uint32_t y = HEIGHT; y-- > 0;) {
 		transfer((struct gpu_rect){0, y, WIDTH, 1}, (uint64_t)y * STRIDE);
 	}
@@ -182,7 +233,7 @@ static void gaps_in_guest_memory_read_as_zeroes(void **state) {
 	add_entry(UINT64_C(1) << 40, 3 * PAGE);        // nowhere
 	add_entry(sizeof(rig.guest) - PAGE, 3 * PAGE); // ends nowhere
 	add_entry(5 * PAGE, 4 * PAGE);
-	memset(rig.picture, 0xa5, BYTES);
+	fill_picture(0xa5);
 	rig.end = PAGE;
 	transfer(all, 0);
 	for (uint32_t i = 0; i < BYTES; i++) {
@@ -199,7 +250,7 @@ static void a_gap_ends_with_its_page(void **state) {
 	add_entry(UINT64_MAX - 2 * PAGE + 1 - 100, 100); // nowhere, and then
 	add_entry(5 * PAGE - 10, 2 * PAGE);
 	rig.gap = 4 * PAGE;
-	memset(rig.picture, 0xa5, BYTES);
+	fill_picture(0xa5);
 	transfer((struct gpu_rect){0, 0, WIDTH, 10}, 0);
 	for (uint32_t i = 0; i < 10 * STRIDE; i++) {
 		assert_int_equal(rig.picture[i], i < 110 ? 0 : rig.guest[5 * PAGE + i - 110]);
@@ -224,7 +275,11 @@ static void *scribble(void *data) {
 	unsigned seed = 1;
 	while (!__atomic_load_n(&writer->stop, __ATOMIC_RELAXED)) {
 		volatile uint8_t *at = rig.guest + rand_r(&seed) % BYTES;
+		uint8_t before = *at;
 		*at = (uint8_t)rand_r(&seed);
+		if (rand_r(&seed) % 2 == 0) {
+			*at = before;
+		}
 	}
 	return NULL;
 }
@@ -369,6 +424,8 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		TEST(a_whole_picture_is_copied),
 		TEST(an_unchanged_picture_is_not_written),
+		TEST(what_did_not_change_lately_is_not_read_again),
+		TEST(a_change_is_copied),
 		TEST(one_pixel_is_one_tile),
 		TEST(only_the_rectangle_is_copied),
 		TEST(scattered_pages_make_the_same_picture),

@@ -1,6 +1,5 @@
 #include "tile-sum.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,8 +7,7 @@
 #include <immintrin.h>
 #endif
 
-#define BLOCK 32   // bytes that are added at once
-#define AHEAD 4096 // bytes: processors fetch ahead only within a page
+#define BLOCK 32 // bytes that are added at once
 
 typedef void add_block(struct tile_adder *adder, const uint32_t *key, const void *block);
 
@@ -32,14 +30,14 @@ static void add_plainly(struct tile_adder *adder, const uint32_t *key, const voi
 /* Inlined into its callers, as is add: one loop for each kind of processor. */
 static inline __attribute__((always_inline)) void add_row(struct tile_adder *adders,
 	const struct tile_key *key, unsigned line, const uint8_t *row, size_t size, size_t tile,
-	add_block *add) {
+	const uint8_t *ahead, add_block *add) {
 	const uint32_t *line_key = key->words + line * (TILE_SUM_ROW_SIZE / 4);
 	for (; size > 0; adders++) {
 		size_t width = size < tile ? size : tile, at = 0;
 		struct tile_adder adder = *adders;
 		for (; at + BLOCK <= width; at += BLOCK) {
 			if (at % 64 == 0) {
-				__builtin_prefetch(row + at + AHEAD);
+				__builtin_prefetch(ahead + at);
 			}
 			add(&adder, line_key + at / 4, row + at);
 		}
@@ -50,13 +48,14 @@ static inline __attribute__((always_inline)) void add_row(struct tile_adder *add
 		}
 		*adders = adder;
 		row += width;
+		ahead += width;
 		size -= width;
 	}
 }
 
 void tile_adders_add_plainly(struct tile_adder *adders, const struct tile_key *key, unsigned line,
-	const uint8_t *row, size_t size, size_t tile) {
-	add_row(adders, key, line, row, size, tile, add_plainly);
+	const uint8_t *row, size_t size, size_t tile, const uint8_t *ahead) {
+	add_row(adders, key, line, row, size, tile, ahead, add_plainly);
 }
 
 #ifdef __x86_64__
@@ -77,24 +76,25 @@ __attribute__((target("avx2"))) static inline void add_avx2(
 }
 
 __attribute__((target("avx2"))) static void add_row_avx2(struct tile_adder *adders,
-	const struct tile_key *key, unsigned line, const uint8_t *row, size_t size, size_t tile) {
-	add_row(adders, key, line, row, size, tile, add_avx2);
+	const struct tile_key *key, unsigned line, const uint8_t *row, size_t size, size_t tile,
+	const uint8_t *ahead) {
+	add_row(adders, key, line, row, size, tile, ahead, add_avx2);
 }
 
 void tile_adders_add(struct tile_adder *adders, const struct tile_key *key, unsigned line,
-	const uint8_t *row, size_t size, size_t tile) {
+	const uint8_t *row, size_t size, size_t tile, const uint8_t *ahead) {
 	if (__builtin_cpu_supports("avx2")) {
-		add_row_avx2(adders, key, line, row, size, tile);
+		add_row_avx2(adders, key, line, row, size, tile, ahead);
 	} else {
-		tile_adders_add_plainly(adders, key, line, row, size, tile);
+		tile_adders_add_plainly(adders, key, line, row, size, tile, ahead);
 	}
 }
 
 #else
 
 void tile_adders_add(struct tile_adder *adders, const struct tile_key *key, unsigned line,
-	const uint8_t *row, size_t size, size_t tile) {
-	tile_adders_add_plainly(adders, key, line, row, size, tile);
+	const uint8_t *row, size_t size, size_t tile, const uint8_t *ahead) {
+	tile_adders_add_plainly(adders, key, line, row, size, tile, ahead);
 }
 
 #endif
@@ -106,4 +106,8 @@ struct tile_sum tile_adder_sum(const struct tile_adder *adder) {
 		sum.values[1] += adder->lanes[1][i];
 	}
 	return sum;
+}
+
+bool tile_sums_equal(const struct tile_sum *a, const struct tile_sum *b) {
+	return a->values[0] == b->values[0] && a->values[1] == b->values[1];
 }

@@ -1,6 +1,7 @@
-#ifndef GUEST_BRIDGE_TILE_SUM_H
-#define GUEST_BRIDGE_TILE_SUM_H
+#ifndef GPU_PARTITION_TILE_SUM_H
+#define GPU_PARTITION_TILE_SUM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,15 +41,18 @@ void tile_key_init(struct tile_key *key);
 /*
  * Adds one row of pixels, size bytes, to the tiles side by side that it runs through, each
  * tile bytes wide (at most TILE_SUM_ROW_SIZE), the last one perhaps narrower. line is the
- * row's number within its tiles, below TILE_SUM_ROWS. Reads every byte once.
+ * row's number within its tiles, below TILE_SUM_ROWS. Reads every byte once. What follows ahead
+ * is asked for meanwhile, and not read: where the next rows lie, or anywhere.
  */
 void tile_adders_add(struct tile_adder *adders, const struct tile_key *key, unsigned line,
-	const uint8_t *row, size_t size, size_t tile);
+	const uint8_t *row, size_t size, size_t tile, const uint8_t *ahead);
 
 struct tile_sum tile_adder_sum(const struct tile_adder *adder);
 
+bool tile_sums_equal(const struct tile_sum *a, const struct tile_sum *b);
+
 /* As tile_adders_add(), without what only some processors can. For tests. */
 void tile_adders_add_plainly(struct tile_adder *adders, const struct tile_key *key, unsigned line,
-	const uint8_t *row, size_t size, size_t tile);
+	const uint8_t *row, size_t size, size_t tile, const uint8_t *ahead);
 
 #endif
