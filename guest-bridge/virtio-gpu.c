@@ -1,6 +1,7 @@
 #include "virtio-gpu.h"
 
 #include <errno.h>
+#include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 #include <stdlib.h>
 #include <string.h>
@@ -281,6 +282,17 @@ static void handle_notified(void *data, unsigned queue) {
 	do_later(gpu);
 }
 
+/* The driver has its memory back: the answers that wait are nobody's. */
+static void handle_queue_reset(void *data, unsigned queue) {
+	struct virtio_gpu *gpu = data;
+	if (queue == QUEUE_CONTROL) {
+		held_clear(&gpu->held);
+	}
+	gpu->notified &= ~(UINT32_C(1) << queue);
+	virtqueue_init(&gpu->queues[queue], &gpu->state->virtio.queues[queue], gpu->dma,
+		virtio_pci_features(&gpu->virtio));
+}
+
 static void handle_config_read(void *data, uint32_t offset, void *ret, uint32_t count) {
 	struct virtio_gpu *gpu = data;
 	const struct virtio_gpu_config config = {
@@ -302,6 +314,7 @@ static const struct virtio_pci_ops pci_ops = {
 	.reset = handle_reset,
 	.ready = handle_ready,
 	.notified = handle_notified,
+	.queue_reset = handle_queue_reset,
 	.config_read = handle_config_read,
 	.config_write = handle_config_write,
 };
@@ -367,7 +380,7 @@ static void init_pci(struct virtio_gpu *gpu) {
 		.offset = gpu->setup.offset,
 		.features = UINT64_C(1) << VIRTIO_GPU_F_EDID |
 			UINT64_C(1) << VIRTIO_RING_F_INDIRECT_DESC |
-			UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX,
+			UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX | UINT64_C(1) << VIRTIO_F_RING_RESET,
 		.queues = QUEUES,
 		.queue_size = QUEUE_SIZE,
 		.config_size = sizeof(struct virtio_gpu_config),

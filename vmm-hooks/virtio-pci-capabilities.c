@@ -90,7 +90,7 @@ void virtio_pci_make_capabilities(struct virtio_pci *virtio) {
 	const struct virtio_pci_setup *setup = &virtio->setup;
 	const uint32_t base = setup->offset;
 	add_capability(virtio, 0, VIRTIO_PCI_CAP_COMMON_CFG, base + VIRTIO_PCI_COMMON_OFFSET,
-		sizeof(struct virtio_pci_common_cfg), 0, 0);
+		VIRTIO_PCI_COMMON_SIZE, 0, 0);
 	add_capability(virtio, 1, VIRTIO_PCI_CAP_NOTIFY_CFG, base + VIRTIO_PCI_NOTIFY_OFFSET,
 		VIRTIO_PCI_NOTIFY_STEP * setup->queues, VIRTIO_PCI_NOTIFY_STEP, sizeof(uint32_t));
 	add_capability(virtio, 2, VIRTIO_PCI_CAP_ISR_CFG, base + VIRTIO_PCI_ISR_OFFSET, 1, 0, 0);

@@ -117,12 +117,18 @@ void virtio_pci_command_written(struct virtio_pci *virtio) {
 
 /* The common configuration (virtio 1.3, 4.1.4.3). */
 
+static struct device_state_queue unused_queue(const struct virtio_pci *virtio) {
+	return (struct device_state_queue){
+		.size = virtio->setup.queue_size,
+		.vector = VIRTIO_MSI_NO_VECTOR,
+	};
+}
+
 static void power_on(struct virtio_pci *virtio) {
 	struct device_state_virtio *regs = registers(virtio);
 	*regs = (struct device_state_virtio){.config_msix_vector = VIRTIO_MSI_NO_VECTOR};
 	for (unsigned i = 0; i < virtio->setup.queues; i++) {
-		regs->queues[i].size = virtio->setup.queue_size;
-		regs->queues[i].vector = VIRTIO_MSI_NO_VECTOR;
+		regs->queues[i] = unused_queue(virtio);
 	}
 }
 
@@ -255,6 +261,16 @@ static void write_enable(struct virtio_pci *virtio, uint32_t offset, uint32_t va
 	}
 }
 
+/* Done at once: it reads as 0 again, and so does queue_enable. */
+static void write_reset(struct virtio_pci *virtio, uint32_t offset, uint32_t value) {
+	struct device_state_queue *queue = selected(virtio);
+	if (queue != NULL && queue->enabled != 0 && value == 1 &&
+		(virtio_pci_features(virtio) & FEATURE(VIRTIO_F_RING_RESET)) != 0) {
+		*queue = unused_queue(virtio);
+		virtio->setup.ops->queue_reset(virtio->setup.data, registers(virtio)->queue_select);
+	}
+}
+
 static void write_address(struct virtio_pci *virtio, uint32_t offset, uint32_t value) {
 	struct device_state_queue *queue = selected(virtio);
 	if (queue == NULL || queue->enabled != 0) {
@@ -287,6 +303,7 @@ static const struct field {
 	{VIRTIO_PCI_COMMON_Q_AVAILHI, 4, write_address},
 	{VIRTIO_PCI_COMMON_Q_USEDLO, 4, write_address},
 	{VIRTIO_PCI_COMMON_Q_USEDHI, 4, write_address},
+	{VIRTIO_PCI_COMMON_Q_RESET, 2, write_reset},
 };
 
 static void write_common(
@@ -322,7 +339,7 @@ static enum part find_part(
 	const struct {
 		uint32_t offset, size;
 	} parts[] = {
-		[PART_COMMON] = {VIRTIO_PCI_COMMON_OFFSET, sizeof(struct virtio_pci_common_cfg)},
+		[PART_COMMON] = {VIRTIO_PCI_COMMON_OFFSET, VIRTIO_PCI_COMMON_SIZE},
 		[PART_ISR] = {VIRTIO_PCI_ISR_OFFSET, 1},
 		[PART_DEVICE] = {VIRTIO_PCI_DEVICE_OFFSET, virtio->setup.config_size},
 		[PART_NOTIFY] = {VIRTIO_PCI_NOTIFY_OFFSET,
@@ -359,9 +376,9 @@ int virtio_pci_read(struct virtio_pci *virtio, uint64_t offset, void *ret, uint3
 	enum part part = find_part(virtio, offset, &at, &count);
 	count_trap(virtio, part);
 	if (part == PART_COMMON) {
-		struct virtio_pci_common_cfg common;
-		compose(virtio, &common);
-		memcpy(ret, (const uint8_t *)&common + at, count);
+		uint8_t common[VIRTIO_PCI_COMMON_SIZE] = {0};
+		compose(virtio, (struct virtio_pci_common_cfg *)common);
+		memcpy(ret, common + at, count);
 	} else if (part == PART_ISR && count > 0) {
 		*(uint8_t *)ret = read_isr(virtio);
 	} else if (part == PART_DEVICE) {

@@ -29,6 +29,9 @@ struct virtio_pci_ops {
 	/* The driver notifies a queue that it has enabled. Called while a message is handled: the
 	 * queue is to be looked at afterwards. */
 	void (*notified)(void *data, unsigned queue);
+	/* The driver has reset one queue (VIRTIO_F_RING_RESET, offered among features): what was
+	 * taken from it is not given back any more. It may be set up again. */
+	void (*queue_reset)(void *data, unsigned queue);
 	/* The device's own configuration; offset + count lies in its config_size bytes. */
 	void (*config_read)(void *data, uint32_t offset, void *ret, uint32_t count);
 	void (*config_write)(void *data, uint32_t offset, const void *bytes, uint32_t count);

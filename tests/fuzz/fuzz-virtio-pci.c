@@ -21,7 +21,9 @@
 #define QUEUE_SIZE 64
 #define CONFIG_SIZE 20
 #define VECTORS 3
-#define OFFERED (UINT64_C(3) << 28 | 2 | UINT64_C(1) << VIRTIO_F_VERSION_1)
+#define OFFERED                                                                                    \
+	(UINT64_C(3) << 28 | 2 | UINT64_C(1) << VIRTIO_F_VERSION_1 |                               \
+		UINT64_C(1) << VIRTIO_F_RING_RESET)
 #define STEPS_MAX 1024
 
 struct rig {
@@ -54,6 +56,11 @@ static void handle_notified(void *data, unsigned queue) {
 	FUZZ_CHECK(virtio_pci_runs(&rig->virtio));
 }
 
+static void handle_queue_reset(void *data, unsigned queue) {
+	struct rig *rig = data;
+	FUZZ_CHECK(queue < QUEUES && rig->state.virtio.queues[queue].enabled == 0);
+}
+
 static void handle_config_read(void *data, uint32_t offset, void *ret, uint32_t count) {
 	FUZZ_CHECK(offset < CONFIG_SIZE && count <= CONFIG_SIZE - offset);
 	memset(ret, 0x77, count);
@@ -69,6 +76,7 @@ static const struct virtio_pci_ops ops = {
 	.reset = handle_reset,
 	.ready = handle_ready,
 	.notified = handle_notified,
+	.queue_reset = handle_queue_reset,
 	.config_read = handle_config_read,
 	.config_write = handle_config_write,
 };

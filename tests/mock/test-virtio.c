@@ -48,7 +48,8 @@ static void a_driver_finds_what_it_needs(void **state) {
 	start(mock, &guest, &options);
 	const uint64_t offered = UINT64_C(1) << VIRTIO_GPU_F_EDID |
 		UINT64_C(1) << VIRTIO_RING_F_INDIRECT_DESC |
-		UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX | UINT64_C(1) << VIRTIO_F_VERSION_1;
+		UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX | UINT64_C(1) << VIRTIO_F_VERSION_1 |
+		UINT64_C(1) << VIRTIO_F_RING_RESET;
 	assert_int_equal(guest.offered, offered);
 	assert_int_equal(guest_gpu_num_scanouts(&guest), 2);
 	assert_int_equal(
@@ -194,6 +195,38 @@ static void a_driver_can_be_loaded_again(void **state) {
 	virtio_guest_finish(&guest);
 }
 
+/* With flushes whose answers wait for a frame: none of them comes into the new rings. */
+static void a_queue_can_be_reset_by_itself(void **state) {
+	struct mock *mock = *state;
+	struct virtio_guest guest;
+	struct guest_gpu_picture picture;
+	struct virtio_guest_response response;
+	start(mock, &guest, NULL);
+	assert_int_equal(guest_gpu_picture_create(&picture, &guest, 1, FORMAT, 64, 64, true), OK);
+	struct guest_gpu_rect all = guest_gpu_picture_rect(&picture);
+	assert_int_equal(guest_gpu_call(&guest, guest_gpu_set_scanout(0, 1, all)), OK);
+	for (unsigned i = 0; i < 50; i++) {
+		volatile struct vring_used *old = guest.queues[0].used;
+		for (unsigned k = 0; k < 4; k++) {
+			struct guest_gpu_request flush = guest_gpu_flush(1, all);
+			assert_true(guest_gpu_submit(&guest, GUEST_GPU_CONTROL, &flush) >= 0);
+		}
+		assert_int_equal(virtio_guest_kick(&guest, GUEST_GPU_CONTROL), 0);
+		if (virtio_guest_reset_queue(&guest, GUEST_GPU_CONTROL) < 0) {
+			fail_msg("%s", guest.complaint);
+		}
+		uint16_t answered = old->idx;
+		assert_int_equal(guest_gpu_picture_update(&picture, all), OK);
+		assert_int_equal(virtio_guest_take(&guest, GUEST_GPU_CONTROL, &response), 0);
+		assert_int_equal(old->idx, answered);
+	}
+	assert_int_equal(virtio_guest_reset_queue(&guest, GUEST_GPU_CURSOR), 0);
+	assert_int_equal(guest_gpu_call_cursor(&guest, guest_gpu_move_cursor(0, 1, 2)), OK);
+	virtio_storage_assert(mock, &picture);
+	assert_int_equal(device_host_state(&mock->host)->gpu.took_over, 1);
+	virtio_guest_finish(&guest);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, mock_teardown)
 
 int main(void) {
@@ -203,6 +236,7 @@ int main(void) {
 		TEST(many_commands_at_once_are_each_answered_once),
 		TEST(the_cursor_has_a_queue_of_its_own),
 		TEST(a_driver_can_be_loaded_again),
+		TEST(a_queue_can_be_reset_by_itself),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,8 @@
 #define VECTORS 3
 #define NONE VIRTIO_MSI_NO_VECTOR
 
-#define OFFERED (UINT64_C(1) << 1 | UINT64_C(1) << 28)
+#define RING_RESET (UINT64_C(1) << VIRTIO_F_RING_RESET)
+#define OFFERED (UINT64_C(1) << 1 | UINT64_C(1) << 28 | RING_RESET)
 #define VERSION_1 (UINT64_C(1) << VIRTIO_F_VERSION_1)
 #define READY 0xf // acknowledge, driver, FEATURES_OK, DRIVER_OK
 
@@ -39,7 +40,7 @@ static struct pci_description description;
 static struct virtio_pci virtio;
 
 /* What the owner was told. */
-static unsigned resets, readies, notifications[QUEUES];
+static unsigned resets, readies, notifications[QUEUES], queue_resets[QUEUES];
 static struct {
 	uint32_t offset, count;
 	uint8_t bytes[8];
@@ -55,6 +56,10 @@ static void handle_ready(void *data) {
 
 static void handle_notified(void *data, unsigned queue) {
 	notifications[queue]++;
+}
+
+static void handle_queue_reset(void *data, unsigned queue) {
+	queue_resets[queue]++;
 }
 
 static void handle_config_read(void *data, uint32_t offset, void *ret, uint32_t count) {
@@ -73,6 +78,7 @@ static const struct virtio_pci_ops ops = {
 	handle_reset,
 	handle_ready,
 	handle_notified,
+	handle_queue_reset,
 	handle_config_read,
 	handle_config_write,
 };
@@ -127,6 +133,7 @@ static int power_on(void **unused) {
 	memset(&state, 0, sizeof(state));
 	resets = readies = 0;
 	memset(notifications, 0, sizeof(notifications));
+	memset(queue_resets, 0, sizeof(queue_resets));
 	memset(&config_access, 0, sizeof(config_access));
 	keep_init(&keep, LINK_FUNCTION_GPU, -1);
 	return !begin();
@@ -227,7 +234,7 @@ static void capabilities_point_to_the_structures(void **unused) {
 		uint32_t offset, length;
 		uint8_t cap_length;
 	} cases[] = {
-		{VIRTIO_PCI_CAP_COMMON_CFG, WINDOW, 56, 16},
+		{VIRTIO_PCI_CAP_COMMON_CFG, WINDOW, 60, 16},
 		{VIRTIO_PCI_CAP_NOTIFY_CFG, WINDOW + NOTIFY, 4 * QUEUES, 20},
 		{VIRTIO_PCI_CAP_ISR_CFG, WINDOW + ISR, 1, 16},
 		{VIRTIO_PCI_CAP_DEVICE_CFG, WINDOW + DEVICE, CONFIG_SIZE, 16},
@@ -274,7 +281,7 @@ static void features_are_negotiated_in_halves(void **unused) {
 	put(VIRTIO_PCI_COMMON_DFSELECT, 0, 4);
 	assert_int_equal(get(VIRTIO_PCI_COMMON_DF, 4), (uint32_t)OFFERED);
 	put(VIRTIO_PCI_COMMON_DFSELECT, 1, 4);
-	assert_int_equal(get(VIRTIO_PCI_COMMON_DF, 4), 1);
+	assert_int_equal(get(VIRTIO_PCI_COMMON_DF, 4), OFFERED >> 32 | 1);
 	const uint32_t others[] = {2, 31, UINT32_MAX};
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		put(VIRTIO_PCI_COMMON_DFSELECT, others[i], 4);
@@ -284,7 +291,7 @@ static void features_are_negotiated_in_halves(void **unused) {
 		assert_int_equal(get(VIRTIO_PCI_COMMON_GF, 4), 0);
 	}
 	accept_features(OFFERED | VERSION_1);
-	assert_int_equal(get(VIRTIO_PCI_COMMON_GF, 4), 1);
+	assert_int_equal(get(VIRTIO_PCI_COMMON_GF, 4), OFFERED >> 32 | 1);
 	assert_int_equal(virtio_pci_features(&virtio), 0);
 	put(VIRTIO_PCI_COMMON_STATUS, 0xb, 1);
 	assert_int_equal(virtio_pci_features(&virtio), OFFERED | VERSION_1);
@@ -340,7 +347,7 @@ static void queues_that_do_not_exist_read_as_nothing(void **unused) {
 	for (size_t i = 0; i < sizeof(queues) / sizeof(queues[0]); i++) {
 		put(VIRTIO_PCI_COMMON_Q_SELECT, queues[i], 2);
 		assert_int_equal(get(VIRTIO_PCI_COMMON_Q_SELECT, 2), queues[i]);
-		for (uint32_t at = VIRTIO_PCI_COMMON_Q_SIZE; at < 56; at += 2) {
+		for (uint32_t at = VIRTIO_PCI_COMMON_Q_SIZE; at < 60; at += 2) {
 			assert_int_equal(get(at, 2), 0);
 			put(at, 1, 2);
 			put(at, 1, 4);
@@ -377,6 +384,47 @@ static void an_enabled_queue_stays_as_it_is(void **unused) {
 	put(VIRTIO_PCI_COMMON_Q_ENABLE, 2, 2);
 	put(VIRTIO_PCI_COMMON_Q_ENABLE, UINT16_MAX, 2);
 	assert_int_equal(get(VIRTIO_PCI_COMMON_Q_ENABLE, 2), 0);
+}
+
+static void one_queue_is_reset_by_itself(void **unused) {
+	drive();
+	struct device_state_queue other = state.virtio.queues[0];
+	put(VIRTIO_PCI_COMMON_Q_SELECT, 1, 2);
+	put(VIRTIO_PCI_COMMON_Q_MSIX, 2, 2);
+	state.virtio.queues[1].available = state.virtio.queues[1].used = 9;
+	put(VIRTIO_PCI_COMMON_Q_RESET, 0, 2);
+	put(VIRTIO_PCI_COMMON_Q_RESET, 2, 2);
+	assert_int_equal(queue_resets[1], 0);
+	put(VIRTIO_PCI_COMMON_Q_RESET, 1, 2);
+	assert_int_equal(queue_resets[1], 1);
+	assert_int_equal(get(VIRTIO_PCI_COMMON_Q_RESET, 2), 0);
+	assert_int_equal(get(VIRTIO_PCI_COMMON_Q_ENABLE, 2), 0);
+	assert_int_equal(get(VIRTIO_PCI_COMMON_Q_SIZE, 2), QUEUE_SIZE);
+	assert_int_equal(get(VIRTIO_PCI_COMMON_Q_MSIX, 2), NONE);
+	assert_int_equal(get(VIRTIO_PCI_COMMON_Q_DESCLO, 8), 0);
+	put(NOTIFY + 4, 1, 2);
+	assert_int_equal(notifications[1], 0);
+	// There is nothing to reset any more.
+	put(VIRTIO_PCI_COMMON_Q_RESET, 1, 2);
+	assert_int_equal(queue_resets[1], 1);
+	enable_queue(1);
+	assert_int_equal(state.virtio.queues[1].available, 0);
+	put(NOTIFY + 4, 1, 2);
+	assert_int_equal(notifications[1], 1);
+	assert_memory_equal(&other, &state.virtio.queues[0], sizeof(other));
+	assert_true(virtio_pci_runs(&virtio));
+	assert_int_equal(resets, 1);
+}
+
+static void a_queue_is_not_reset_where_that_was_not_negotiated(void **unused) {
+	put(VIRTIO_PCI_COMMON_STATUS, 3, 1);
+	accept_features(VERSION_1);
+	put(VIRTIO_PCI_COMMON_STATUS, 0xb, 1);
+	enable_queue(0);
+	put(VIRTIO_PCI_COMMON_STATUS, READY, 1);
+	put(VIRTIO_PCI_COMMON_Q_RESET, 1, 2);
+	assert_int_equal(get(VIRTIO_PCI_COMMON_Q_ENABLE, 2), 1);
+	assert_int_equal(queue_resets[0], 0);
 }
 
 static void addresses_come_in_halves_or_whole(void **unused) {
@@ -705,6 +753,8 @@ int main(void) {
 		TEST(queues_that_do_not_exist_read_as_nothing),
 		TEST(sizes_are_powers_of_two_up_to_the_largest),
 		TEST(an_enabled_queue_stays_as_it_is),
+		TEST(one_queue_is_reset_by_itself),
+		TEST(a_queue_is_not_reset_where_that_was_not_negotiated),
 		TEST(addresses_come_in_halves_or_whole),
 		TEST(vectors_that_do_not_exist_read_back_as_none),
 		TEST(other_widths_write_nothing),

@@ -18,7 +18,9 @@
 #define VECTOR_QUEUE 1 // and those after it
 
 #define FEATURE(bit) (UINT64_C(1) << (bit))
-#define RING_FEATURES (FEATURE(VIRTIO_RING_F_INDIRECT_DESC) | FEATURE(VIRTIO_RING_F_EVENT_IDX))
+#define RING_FEATURES                                                                              \
+	(FEATURE(VIRTIO_RING_F_INDIRECT_DESC) | FEATURE(VIRTIO_RING_F_EVENT_IDX) |                 \
+		FEATURE(VIRTIO_F_RING_RESET))
 
 static int complain(struct virtio_guest *guest, const char *complaint) {
 	guest->complaint = complaint;
@@ -330,6 +332,17 @@ int virtio_guest_reset(struct virtio_guest *guest) {
 	}
 	guest->allocated = 0;
 	return error;
+}
+
+int virtio_guest_reset_queue(struct virtio_guest *guest, unsigned index) {
+	put(guest, VIRTIO_PCI_COMMON_Q_SELECT, index, 2);
+	int error = put(guest, VIRTIO_PCI_COMMON_Q_RESET, 1, 2);
+	if (error == 0 &&
+		(get(guest, VIRTIO_PCI_COMMON_Q_RESET, 2) != 0 ||
+			get(guest, VIRTIO_PCI_COMMON_Q_ENABLE, 2) != 0)) {
+		error = complain(guest, "a queue does not reset");
+	}
+	return error == 0 ? set_up_queue(guest, index) : error;
 }
 
 int virtio_guest_drive(struct virtio_guest *guest) {

@@ -118,6 +118,9 @@ int virtio_guest_drive(struct virtio_guest *guest);
 /* Status 0; memory that was allocated is free again. */
 int virtio_guest_reset(struct virtio_guest *guest);
 
+/* Resets one queue, and sets it up again in other memory; what was in flight is lost. */
+int virtio_guest_reset_queue(struct virtio_guest *guest, unsigned queue);
+
 /* Memory of the guest, zeroed, aligned to align (a power of two); 0 where there is no more. */
 uint64_t virtio_guest_alloc(struct virtio_guest *guest, uint64_t size, uint64_t align);
 /* What lies there; NULL outside of its memory. */
