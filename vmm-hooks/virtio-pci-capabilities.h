@@ -10,7 +10,7 @@
 #define VIRTIO_PCI_ISR_OFFSET 0x0800
 #define VIRTIO_PCI_DEVICE_OFFSET 0x1000
 #define VIRTIO_PCI_NOTIFY_OFFSET 0x2000
-#define VIRTIO_PCI_NOTIFY_STEP 4 // bytes a queue
+#define VIRTIO_PCI_NOTIFY_STEP 4  // bytes a queue
 #define VIRTIO_PCI_COMMON_SIZE 60 // bytes: up to queue_reset
 
 /* Fills in virtio->capabilities. */
