@@ -93,21 +93,23 @@ static bool write_flags(struct virtqueue *queue, uint16_t flags) {
 	return at != NULL;
 }
 
-static bool write_event(struct virtqueue *queue) {
+static bool write_event(struct virtqueue *queue, uint16_t index) {
 	const struct device_state_queue *state = queue->state;
 	uint16_t *at = reach(queue,
 		state->device + offsetof(struct vring_used, ring) +
 			sizeof(struct vring_used_elem) * (uint64_t)state->size,
 		sizeof(*at), DMA_WRITE);
 	if (at != NULL) {
-		__atomic_store_n(at, state->available, __ATOMIC_RELAXED);
+		__atomic_store_n(at, index, __ATOMIC_RELAXED);
 	}
 	return at != NULL;
 }
 
-/* Asks to be told of the next chain, and looks whether it has come before that was seen. */
+/* Asks to be told of the chain after those that wait, and looks whether it has come before that
+ * was seen. */
 static bool ask(struct virtqueue *queue, uint16_t *ret_waiting) {
-	if (!(queue->event_idx ? write_event(queue) : write_flags(queue, 0))) {
+	uint16_t next = queue->state->available + *ret_waiting;
+	if (!(queue->event_idx ? write_event(queue, next) : write_flags(queue, 0))) {
 		return false;
 	}
 	queue->quiet = false;
@@ -269,6 +271,15 @@ static bool read_chain(struct virtqueue *queue, struct virtqueue_chain *ret) {
 	ret->readable_size = ret->writable_size = 0;
 	return reach_used(queue, used) && read_head(queue, &ret->head) &&
 		walk(queue, ret, &table, ret->head);
+}
+
+bool virtqueue_has(struct virtqueue *queue, unsigned n) {
+	uint16_t waiting;
+	queue->waits = false;
+	if (!usable(queue) || !read_index(queue, &waiting)) {
+		return false;
+	}
+	return waiting >= n || (ask(queue, &waiting) && waiting >= n);
 }
 
 bool virtqueue_pop(struct virtqueue *queue, struct virtqueue_chain *ret) {

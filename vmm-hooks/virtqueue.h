@@ -54,6 +54,13 @@ void virtqueue_init(struct virtqueue *queue, struct device_state_queue *state,
 bool virtqueue_pending(struct virtqueue *queue);
 
 /*
+ * True where the driver has made at least n chains available; otherwise it is asked to tell of
+ * the next one, so that no notification is lost. False as well where the queue waits, is broken
+ * or not enabled.
+ */
+bool virtqueue_has(struct virtqueue *queue, unsigned n);
+
+/*
  * Takes the next chain. Returns true with *ret; false where there is none, or the queue waits,
  * is broken or not enabled. Before it says that there is none, it asks the driver to tell of the
  * next one (avail_event, or the flag), so that no notification is lost.

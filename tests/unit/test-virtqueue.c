@@ -369,6 +369,26 @@ static void chains_may_end_in_an_indirect_table(void **unused) {
 	assert_ptr_equal(chain.segments[2].iov_base, dma_resolve(&dma, DATA + 200, 3, DMA_WRITE));
 }
 
+/* Some chains wait, but not enough: the driver tells of the next one. */
+static void too_few_chains_are_not_taken_and_the_next_one_is_told_of(void **unused) {
+	start(EVENT_IDX);
+	assert_false(virtqueue_has(&queue, 1));
+	offer(0);
+	offer(1);
+	assert_true(virtqueue_has(&queue, 2));
+	assert_false(virtqueue_has(&queue, 3));
+	assert_int_equal(*avail_event(), 2);
+	assert_int_equal(state.available, 0);
+	start(0);
+	used()->flags = VRING_USED_F_NO_NOTIFY;
+	offer(0);
+	assert_false(virtqueue_has(&queue, 2));
+	assert_int_equal(used()->flags, 0);
+	avail()->idx = SIZE + 1;
+	assert_false(virtqueue_has(&queue, 1));
+	assert_true(queue.broken);
+}
+
 static void long_indirect_tables_are_bounded(void **unused) {
 	const unsigned lengths[] = {SIZE + 1, VIRTQUEUE_SEGMENTS_MAX, VIRTQUEUE_SEGMENTS_MAX + 1};
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
@@ -712,6 +732,7 @@ int main(void) {
 		TEST(a_buffer_across_maps_that_touch_is_split),
 		TEST(rings_across_maps_that_touch_work),
 		TEST(chains_may_end_in_an_indirect_table),
+		TEST(too_few_chains_are_not_taken_and_the_next_one_is_told_of),
 		TEST(long_indirect_tables_are_bounded),
 		TEST(chains_over_2_to_the_32_bytes_break_the_queue),
 		TEST(empty_buffers_are_nothing),
