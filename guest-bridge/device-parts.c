@@ -85,13 +85,13 @@ static void get_palette(void *data, uint32_t palette[256]) {
 	dispi_palette(&gpu_port(device)->store.work->state.dispi, palette);
 }
 
+static void send_over_link(void *data, const struct link_input *input) {
+	device_mulliond_send_input(data, input);
+}
+
 static void handle_input(void *data, const struct link_input *input) {
 	struct device *device = data;
-	struct link_input plain = *input;
-	touch_pointer_convert(&device->touch_pointer, &plain);
-	if (plain.count > 0) {
-		device_mulliond_send_input(device, &plain);
-	}
+	input_route_send(&device->route, input);
 }
 
 static void handle_looked(void *data) {
@@ -195,6 +195,7 @@ int device_set_up(struct device *device) {
 		log_error("the state cannot be used: %s", strerror(-error));
 		return error;
 	}
+	input_route_init(&device->route, send_over_link, device);
 	error = make_function(device);
 	if (error == 0) {
 		error = make_bridge(device);

@@ -8,11 +8,11 @@
 #include "device-link.h"
 #include "device-port.h"
 #include "gpu-function.h"
+#include "input-route.h"
 #include "link-listener.h"
 #include "log.h"
 #include "missed.h"
 #include "slice.h"
-#include "touch-pointer.h"
 
 /* One guest's GPU: what its VMM sees over vfio-user, and what its desktop shows over Wayland. */
 struct device {
@@ -31,9 +31,9 @@ struct device {
 	struct device_port ports[LINK_FUNCTIONS];
 	struct slice slice;
 	struct gpu_function function;
-	struct bridge *bridge; // owned
-	bool running;          // set up
-	struct touch_pointer touch_pointer;
+	struct bridge *bridge;    // owned
+	bool running;             // set up
+	struct input_route route; // of the bridge's input
 
 	struct log_limit input_lost;
 };

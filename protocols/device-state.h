@@ -17,16 +17,19 @@
  */
 
 #define DEVICE_STATE_MAGIC UINT64_C(0x3174736e6c6c756d) // "mullnst1"
-#define DEVICE_STATE_VERSION 3
+#define DEVICE_STATE_VERSION 4
 #define DEVICE_STATE_SIZE (1600 * 1024) // bytes; the memfd's size
 #define DEVICE_STATE_MAPS_MAX 4096      // maps of guest memory
 #define DEVICE_STATE_NO_FILE UINT32_MAX
-#define DEVICE_STATE_QUEUES 2 // of virtio-gpu: control and cursor
+#define DEVICE_STATE_QUEUES                                                                        \
+	2 // of virtio-gpu: control and cursor; of virtio-input: events and status
 #define DEVICE_STATE_HEADS 16
 #define DEVICE_STATE_HELD_MAX 64 // answers that are written and not given back yet
 #define DEVICE_STATE_RESOURCES_MAX 2048
 #define DEVICE_STATE_BACKING_MAX (64 * 1024) // entries of all resources
 #define DEVICE_STATE_CURSOR_SIZE 64          // pixels in a direction
+#define DEVICE_STATE_INPUT_CODES 0x300       // KEY_* and BTN_*
+#define DEVICE_STATE_CONTACTS 10             // fingers on a touch screen
 
 /* What a guest's trapped access was for. */
 enum trap_class {
@@ -142,6 +145,27 @@ struct device_state_gpu {
 	uint32_t reserved;
 };
 
+/* A finger on a touch screen. */
+struct device_state_contact {
+	uint32_t id;  // its ABS_MT_TRACKING_ID; 0: none
+	int32_t x, y; // 0 to LINK_INPUT_ABS_LIMIT
+};
+
+/* What is pressed, and where the pointer is. */
+struct device_state_pressed {
+	uint64_t held[DEVICE_STATE_INPUT_CODES / 64]; // KEY_* and BTN_*
+	int32_t x, y;                                 // 0 to LINK_INPUT_ABS_LIMIT
+	struct device_state_contact contacts[DEVICE_STATE_CONTACTS];
+};
+
+/* A function of virtio-input (virtio 1.3, 5.8). */
+struct device_state_input {
+	uint8_t select, subsel; // of its configuration
+	uint16_t slot;          // the contact that the driver was told of last
+	uint32_t reserved;
+	struct device_state_pressed told; // since its driver runs
+};
+
 /* What the VMM said in its hello; valid while vmm_connected. */
 struct device_state_client {
 	uint64_t max_data_xfer_size;
@@ -170,6 +194,7 @@ struct device_state {
 	struct device_state_last last;
 	struct device_state_virtio virtio;
 	struct device_state_gpu gpu;
+	struct device_state_input input;
 };
 
 /* A map of guest memory, as in force. */
