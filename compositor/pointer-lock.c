@@ -33,7 +33,7 @@ static void tell(struct server *server, struct window *window) {
 bool pointer_lock(struct pointer *pointer, struct window *window) {
 	struct wlr_seat *seat = pointer->seat->wlr;
 	struct wlr_surface *surface = window->impl->surface(window);
-	if (window->head == NULL || surface == NULL || pointer->mode != POINTER_PASS ||
+	if (window->head == NULL || surface == NULL || pointer->grip.mode != GRIP_NONE ||
 		seat->drag != NULL || seat->pointer_state.button_count > 0) {
 		return false;
 	}

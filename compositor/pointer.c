@@ -11,15 +11,12 @@
 #include "guest-client.h"
 #include "guest-cursor.h"
 #include "guest.h"
-#include "pointer-drag.h"
 #include "pointer-lock.h"
 #include "pointer-target.h"
 #include "seat.h"
 #include "server.h"
 #include "window.h"
-#include "xdg.h"
 
-#define DOUBLE_CLICK 400 // ms
 #define BUTTON_BITS 32
 
 static void show(struct pointer *pointer, const char *shape) {
@@ -150,8 +147,8 @@ static void moved(struct pointer *pointer, uint32_t time_msec) {
 		wlr_scene_node_set_position(
 			&seat->drag_icon->node, (int)pointer->cursor->x, (int)pointer->cursor->y);
 	}
-	if (pointer->mode == POINTER_MOVE || pointer->mode == POINTER_RESIZE) {
-		pointer_drag(pointer);
+	if (grip_drags(&pointer->grip)) {
+		grip_drag(&pointer->grip, pointer->cursor->x, pointer->cursor->y);
 	} else {
 		pass_motion(pointer, time_msec);
 	}
@@ -160,7 +157,7 @@ static void moved(struct pointer *pointer, uint32_t time_msec) {
 void pointer_refresh(struct pointer *pointer) {
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (pointer->mode == POINTER_PASS && pointer->used) {
+	if (pointer->grip.mode == GRIP_NONE && pointer->used) {
 		pass_motion(pointer, (uint32_t)(now.tv_sec * 1000 + now.tv_nsec / 1000000));
 		wlr_seat_pointer_notify_frame(pointer->seat->wlr);
 	}
@@ -191,6 +188,26 @@ static void handle_motion_absolute(struct wl_listener *listener, void *data) {
 	moved(pointer, event->time_msec);
 }
 
+/* What is dragged is below the pointer all the time. */
+static void take_from_client(struct pointer *pointer) {
+	const struct grip *grip = &pointer->grip;
+	if (grip_drags(grip)) {
+		wlr_seat_pointer_notify_clear_focus(pointer->seat->wlr);
+		pointer_look_shape(&pointer->look,
+			grip->mode == GRIP_MOVE ? "grabbing" : pointer_look_edges(grip->edges));
+	}
+}
+
+void pointer_begin_move(struct pointer *pointer, struct window *window) {
+	grip_move(&pointer->grip, window, pointer->cursor->x, pointer->cursor->y);
+	take_from_client(pointer);
+}
+
+void pointer_begin_resize(struct pointer *pointer, struct window *window, uint32_t edges) {
+	grip_resize(&pointer->grip, window, edges, pointer->cursor->x, pointer->cursor->y);
+	take_from_client(pointer);
+}
+
 /* The configured modifier with a button drags a window by any part; true where it does. */
 static bool pressed_with_modifier(
 	struct pointer *pointer, const struct pointer_target *target, uint32_t button) {
@@ -205,72 +222,24 @@ static bool pressed_with_modifier(
 	if (button == BTN_LEFT) {
 		pointer_begin_move(pointer, target->window);
 	} else {
-		pointer_begin_resize(
-			pointer, target->window, pointer_nearest_edges(pointer, target->window));
+		pointer_begin_resize(pointer, target->window,
+			grip_nearest_edges(target->window, pointer->cursor->x, pointer->cursor->y));
 	}
 	return true;
-}
-
-static void pressed_on_title(struct pointer *pointer, struct window *window, uint32_t time_msec) {
-	bool twice =
-		pointer->title_window == window && time_msec - pointer->title_time < DOUBLE_CLICK;
-	pointer->title_window = twice ? NULL : window;
-	pointer->title_time = time_msec;
-	if (twice) {
-		window_set_fullscreen(window, window_output(window));
-	} else {
-		pointer_begin_move(pointer, window);
-	}
 }
 
 /* A button on what mullion draws; false where it belongs to a client. */
 static bool pressed_on_frame(struct pointer *pointer, const struct pointer_target *target,
 	uint32_t button, uint32_t time_msec) {
-	if (target->window == NULL) {
-		return true;
+	if (target->window != NULL) {
+		window_focus(target->window);
 	}
-	window_focus(target->window);
-	switch (target->part) {
-	case FRAME_TITLE:
-		if (button == BTN_LEFT) {
-			pressed_on_title(pointer, target->window, time_msec);
-		}
-		return true;
-	case FRAME_BORDER:
-		if (button == BTN_LEFT) {
-			pointer_begin_resize(pointer, target->window, target->edges);
-		}
-		return true;
-	case FRAME_CLOSE:
-		if (button == BTN_LEFT) {
-			pointer->mode = POINTER_CLOSE;
-			pointer->window = target->window;
-		}
-		return true;
-	case FRAME_CONTENT:
-		return target->surface == NULL;
-	case FRAME_NONE:
-		break;
+	if (button == BTN_LEFT) {
+		grip_press(
+			&pointer->grip, target, pointer->cursor->x, pointer->cursor->y, time_msec);
+		take_from_client(pointer);
 	}
-	return true;
-}
-
-static void end_mode(struct pointer *pointer) {
-	struct window *window = pointer->window;
-	enum pointer_mode mode = pointer->mode;
-	pointer->mode = POINTER_PASS;
-	pointer->window = NULL;
-	if (mode == POINTER_RESIZE && window != NULL) {
-		xdg_window_end_resize(window);
-	}
-	if (mode == POINTER_CLOSE && window != NULL) {
-		struct pointer_target target = pointer_target_at(
-			pointer->seat->server, pointer->cursor->x, pointer->cursor->y);
-		if (target.window == window && target.part == FRAME_CLOSE) {
-			window->impl->close(window);
-		}
-	}
-	pointer_refresh(pointer);
+	return target->surface == NULL;
 }
 
 static uint32_t button_bit(uint32_t button) {
@@ -281,7 +250,7 @@ static uint32_t button_bit(uint32_t button) {
 static void press(struct pointer *pointer, const struct wlr_pointer_button_event *event) {
 	struct seat *seat = pointer->seat;
 	struct key_out keys[KEY_FILTER_OUT];
-	if (pointer->mode != POINTER_PASS) {
+	if (pointer->grip.mode != GRIP_NONE) {
 		pointer->swallowed |= button_bit(event->button);
 		return;
 	}
@@ -301,9 +270,6 @@ static void press(struct pointer *pointer, const struct wlr_pointer_button_event
 		key_filter_pointer(&seat->keys, true, keys);
 		return;
 	}
-	if (target.part != FRAME_TITLE) {
-		pointer->title_window = NULL;
-	}
 	if (pressed_on_frame(pointer, &target, event->button, event->time_msec)) {
 		pointer->swallowed |= button_bit(event->button);
 		return;
@@ -322,8 +288,9 @@ static void release(struct pointer *pointer, const struct wlr_pointer_button_eve
 		wlr_seat_pointer_notify_button(
 			pointer->seat->wlr, event->time_msec, event->button, event->state);
 	}
-	if (pointer->mode != POINTER_PASS) {
-		end_mode(pointer);
+	if (pointer->grip.mode != GRIP_NONE) {
+		grip_release(&pointer->grip, pointer->cursor->x, pointer->cursor->y);
+		pointer_refresh(pointer);
 	} else if (pointer->seat->wlr->pointer_state.button_count == 0) {
 		// Where it was let go need not be where it was pressed.
 		pass_motion(pointer, event->time_msec);
@@ -344,7 +311,7 @@ static void handle_axis(struct wl_listener *listener, void *data) {
 	struct pointer *pointer = wl_container_of(listener, pointer, axis);
 	struct seat *seat = pointer->seat;
 	struct wlr_pointer_axis_event *event = data;
-	if (pointer->mode != POINTER_PASS) {
+	if (pointer->grip.mode != GRIP_NONE) {
 		return;
 	}
 	struct key_out keys[KEY_FILTER_OUT];
@@ -360,7 +327,7 @@ static void handle_frame(struct wl_listener *listener, void *data) {
 
 /* Only who has the pointer may say how it looks, and not while a window is dragged. */
 static bool may_set(struct pointer *pointer, struct wlr_seat_client *client) {
-	return pointer->mode == POINTER_PASS &&
+	return pointer->grip.mode == GRIP_NONE &&
 		client == pointer->seat->wlr->pointer_state.focused_client;
 }
 
@@ -450,7 +417,7 @@ void pointer_finish(struct pointer *pointer) {
 }
 
 void pointer_guest_cursor_changed(struct pointer *pointer, struct guest *guest) {
-	if (pointer->mode != POINTER_PASS || pointer->locked != NULL) {
+	if (pointer->grip.mode != GRIP_NONE || pointer->locked != NULL) {
 		return;
 	}
 	struct pointer_target target =
@@ -465,14 +432,8 @@ void pointer_window_gone(struct pointer *pointer, struct window *window) {
 	if (pointer->locked == window) {
 		pointer_unlock(pointer);
 	}
-	if (pointer->window == window) {
-		pointer->mode = POINTER_PASS;
-		pointer->window = NULL;
-	}
+	grip_window_gone(&pointer->grip, window);
 	if (pointer->hot == window) {
 		pointer->hot = NULL;
-	}
-	if (pointer->title_window == window) {
-		pointer->title_window = NULL;
 	}
 }

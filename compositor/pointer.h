@@ -5,20 +5,13 @@
 #include <stdint.h>
 #include <wayland-server-core.h>
 #include <wlr/types/wlr_cursor.h>
-#include <wlr/util/box.h>
 
+#include "grip.h"
 #include "pointer-look.h"
 
 struct guest;
 struct seat;
 struct window;
-
-enum pointer_mode {
-	POINTER_PASS,   // to whatever is below it
-	POINTER_MOVE,   // drags a window
-	POINTER_RESIZE, // pulls at a window's edges
-	POINTER_CLOSE,  // pressed on a close button
-};
 
 /* Where the pointer is, and what it drags. */
 struct pointer {
@@ -27,17 +20,11 @@ struct pointer {
 	struct pointer_look look;
 	bool used; // it has moved
 
-	enum pointer_mode mode;
-	struct window *window;       // of the mode, NULL for POINTER_PASS
+	struct grip grip;            // while it holds a window, no client gets the pointer
 	struct window *hot;          // whose close button is lit, or NULL
-	double grab_x, grab_y;       // layout, where the mode began
-	struct wlr_box grab_box;     // the window's, then
-	uint32_t grab_edges;         // enum wlr_edges
 	uint32_t swallowed;          // bit n: button BTN_LEFT + n is down and no client knows
 	double surface_x, surface_y; // layout, origin of the surface that a button holds
 	double scale_x, scale_y;     // surface pixels per layout pixel of it
-	struct window *title_window; // of the last click on a title
-	uint32_t title_time;         // ms
 
 	struct wlr_relative_pointer_manager_v1 *relative;
 	struct window *locked;         // to whose guest it is, or NULL
@@ -52,6 +39,11 @@ bool pointer_init(struct pointer *pointer, struct seat *seat);
 
 /* Safe on a zeroed one. */
 void pointer_finish(struct pointer *pointer);
+
+/* It drags a window, or pulls at its edges, from now until its button is let go. Not one in full
+ * screen. */
+void pointer_begin_move(struct pointer *pointer, struct window *window);
+void pointer_begin_resize(struct pointer *pointer, struct window *window, uint32_t edges);
 
 /* Looks again at what is below. */
 void pointer_refresh(struct pointer *pointer);

@@ -7,7 +7,6 @@
 #include <wlr/util/edges.h>
 
 #include "output.h"
-#include "pointer-drag.h"
 #include "seat.h"
 #include "server.h"
 #include "window.h"
