@@ -85,6 +85,7 @@ static void handle_destroy(struct wl_listener *listener, void *data) {
 	nested = nested || wlr_output_is_x11(output->wlr);
 #endif
 	window_output_gone(server, output);
+	seat_output_gone(server->seat);
 	free(output);
 	server_changed(server);
 	if (nested && wl_list_empty(&server->outputs)) {

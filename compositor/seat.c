@@ -6,6 +6,7 @@
 #include <wlr/types/wlr_input_device.h>
 #include <wlr/types/wlr_output_layout.h>
 #include <wlr/types/wlr_primary_selection.h>
+#include <wlr/types/wlr_touch.h>
 #include <wlr/types/wlr_virtual_keyboard_v1.h>
 #include <wlr/types/wlr_virtual_pointer_v1.h>
 
@@ -26,9 +27,11 @@ static void handle_new_input(struct wl_listener *listener, void *data) {
 	case WLR_INPUT_DEVICE_POINTER:
 		wlr_cursor_attach_input_device(seat->pointer.cursor, device);
 		break;
+	case WLR_INPUT_DEVICE_TOUCH:
+		touch_add(&seat->touch, wlr_touch_from_input_device(device));
+		break;
 	default:
-		log_debug("input device '%s' is neither keyboard nor pointer: not used",
-			device->name);
+		log_debug("input device '%s' is none that is used", device->name);
 		break;
 	}
 }
@@ -65,8 +68,12 @@ static void handle_request_set_primary_selection(struct wl_listener *listener, v
 static void handle_request_start_drag(struct wl_listener *listener, void *data) {
 	struct seat *seat = wl_container_of(listener, seat, request_start_drag);
 	struct wlr_seat_request_start_drag_event *event = data;
+	struct wlr_touch_point *point;
 	if (wlr_seat_validate_pointer_grab_serial(seat->wlr, event->origin, event->serial)) {
 		wlr_seat_start_pointer_drag(seat->wlr, event->drag, event->serial);
+	} else if (wlr_seat_validate_touch_grab_serial(
+			   seat->wlr, event->origin, event->serial, &point)) {
+		wlr_seat_start_touch_drag(seat->wlr, event->drag, event->serial, point);
 	} else {
 		wlr_data_source_destroy(event->drag->source);
 	}
@@ -116,8 +123,8 @@ struct seat *seat_create(struct server *server) {
 		free(seat);
 		return NULL;
 	}
-	wlr_seat_set_capabilities(
-		seat->wlr, WL_SEAT_CAPABILITY_POINTER | WL_SEAT_CAPABILITY_KEYBOARD);
+	touch_init(&seat->touch, seat);
+	seat_update_capabilities(seat);
 	listen(&seat->new_input, &server->backend->events.new_input, handle_new_input);
 	listen(&seat->new_virtual_keyboard, &keyboards->events.new_virtual_keyboard,
 		handle_new_virtual_keyboard);
@@ -151,6 +158,7 @@ void seat_destroy(struct seat *seat) {
 	wl_list_for_each_safe (keyboard, next, &seat->keyboards, link) {
 		keyboard_remove(keyboard);
 	}
+	touch_finish(&seat->touch);
 	pointer_finish(&seat->pointer);
 	free(seat);
 }
@@ -205,6 +213,7 @@ uint32_t seat_modifiers(struct seat *seat) {
 void seat_window_gone(struct seat *seat, struct window *window) {
 	if (seat != NULL) {
 		pointer_window_gone(&seat->pointer, window);
+		touch_window_gone(&seat->touch, window);
 	}
 }
 
@@ -221,6 +230,12 @@ void seat_pointer_place(struct seat *seat, double *ret_x, double *ret_y) {
 	*ret_y = seat->pointer.cursor->y;
 }
 
+void seat_update_capabilities(struct seat *seat) {
+	wlr_seat_set_capabilities(seat->wlr,
+		WL_SEAT_CAPABILITY_POINTER | WL_SEAT_CAPABILITY_KEYBOARD |
+			(touch_present(&seat->touch) ? WL_SEAT_CAPABILITY_TOUCH : 0));
+}
+
 void seat_output_added(struct seat *seat, struct output *output) {
 	// The first output gets the pointer in its middle.
 	struct wlr_box box;
@@ -228,5 +243,12 @@ void seat_output_added(struct seat *seat, struct output *output) {
 		output_box(output, &box)) {
 		wlr_cursor_warp(seat->pointer.cursor, NULL, box.x + box.width / 2.0,
 			box.y + box.height / 2.0);
+	}
+	touch_map(&seat->touch);
+}
+
+void seat_output_gone(struct seat *seat) {
+	if (seat != NULL) {
+		touch_map(&seat->touch);
 	}
 }

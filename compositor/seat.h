@@ -7,19 +7,21 @@
 
 #include "key-filter.h"
 #include "pointer.h"
+#include "touch.h"
 
 struct guest;
 struct output;
 struct server;
 struct window;
 
-/* Keyboards and pointers, all as one seat, and who has the keys. */
+/* Keyboards, pointers and touch screens, all as one seat, and who has the keys. */
 struct seat {
 	struct server *server;
 	struct wlr_seat *wlr;
 	struct wl_list keyboards; // struct keyboard.link
 	struct key_filter keys;
 	struct pointer pointer;
+	struct touch touch;
 	struct wlr_scene_tree *drag_icon; // NULL unless something is dragged
 
 	struct wl_listener new_input, new_virtual_keyboard, new_virtual_pointer;
@@ -59,6 +61,10 @@ void seat_guest_cursor_changed(struct seat *seat, struct guest *guest);
 
 void seat_pointer_place(struct seat *seat, double *ret_x, double *ret_y);
 
+/* Clients are told of a touch screen only where there is one. */
+void seat_update_capabilities(struct seat *seat);
+
 void seat_output_added(struct seat *seat, struct output *output);
+void seat_output_gone(struct seat *seat);
 
 #endif

@@ -181,9 +181,13 @@ static void handle_request_move(struct wl_listener *listener, void *data) {
 	struct xdg_window *window = wl_container_of(listener, window, request_move);
 	struct wlr_xdg_toplevel_move_event *event = data;
 	struct seat *seat = window->base.server->seat;
-	if (window->base.mapped &&
-		wlr_seat_validate_pointer_grab_serial(seat->wlr, NULL, event->serial)) {
+	if (!window->base.mapped) {
+		return;
+	}
+	if (wlr_seat_validate_pointer_grab_serial(seat->wlr, NULL, event->serial)) {
 		pointer_begin_move(&seat->pointer, &window->base);
+	} else {
+		touch_begin_move(&seat->touch, &window->base, event->serial);
 	}
 }
 
@@ -191,9 +195,13 @@ static void handle_request_resize(struct wl_listener *listener, void *data) {
 	struct xdg_window *window = wl_container_of(listener, window, request_resize);
 	struct wlr_xdg_toplevel_resize_event *event = data;
 	struct seat *seat = window->base.server->seat;
-	if (window->base.mapped &&
-		wlr_seat_validate_pointer_grab_serial(seat->wlr, NULL, event->serial)) {
+	if (!window->base.mapped) {
+		return;
+	}
+	if (wlr_seat_validate_pointer_grab_serial(seat->wlr, NULL, event->serial)) {
 		pointer_begin_resize(&seat->pointer, &window->base, event->edges);
+	} else {
+		touch_begin_resize(&seat->touch, &window->base, event->edges, event->serial);
 	}
 }
 

@@ -11,6 +11,19 @@
 
 #define SYNC_MSEC 5000
 
+static void handle_capabilities(void *data, struct wl_seat *seat, uint32_t capabilities) {
+	struct peer *peer = data;
+	peer->capabilities = capabilities;
+}
+
+static void handle_seat_name(void *data, struct wl_seat *seat, const char *name) {
+}
+
+static const struct wl_seat_listener seat_listener = {
+	.capabilities = handle_capabilities,
+	.name = handle_seat_name,
+};
+
 static void handle_global(void *data, struct wl_registry *registry, uint32_t name,
 	const char *interface, uint32_t version) {
 	struct peer *peer = data;
@@ -22,6 +35,7 @@ static void handle_global(void *data, struct wl_registry *registry, uint32_t nam
 		peer->shm = wl_registry_bind(registry, name, &wl_shm_interface, 1);
 	} else if (strcmp(interface, wl_seat_interface.name) == 0) {
 		peer->seat = wl_registry_bind(registry, name, &wl_seat_interface, 5);
+		wl_seat_add_listener(peer->seat, &seat_listener, peer);
 	} else if (strcmp(interface, zwp_relative_pointer_manager_v1_interface.name) == 0) {
 		peer->relatives = wl_registry_bind(
 			registry, name, &zwp_relative_pointer_manager_v1_interface, 1);
@@ -171,9 +185,67 @@ void peer_take_pointer(struct peer *peer) {
 		peer->pointer.relative, &relative_listener, &peer->pointer);
 }
 
+static void handle_touch_down(void *data, struct wl_touch *wl, uint32_t serial, uint32_t time,
+	struct wl_surface *surface, int32_t id, wl_fixed_t x, wl_fixed_t y) {
+	struct peer_touch *touch = data;
+	touch->downs++;
+	if (id >= 0 && id < PEER_FINGERS) {
+		touch->fingers[id] = (struct peer_finger){
+			surface, wl_fixed_to_double(x), wl_fixed_to_double(y), serial};
+	}
+}
+
+static void handle_touch_up(
+	void *data, struct wl_touch *wl, uint32_t serial, uint32_t time, int32_t id) {
+	struct peer_touch *touch = data;
+	touch->ups++;
+	if (id >= 0 && id < PEER_FINGERS) {
+		touch->fingers[id].surface = NULL;
+	}
+}
+
+static void handle_touch_motion(
+	void *data, struct wl_touch *wl, uint32_t time, int32_t id, wl_fixed_t x, wl_fixed_t y) {
+	struct peer_touch *touch = data;
+	touch->motions++;
+	if (id >= 0 && id < PEER_FINGERS) {
+		touch->fingers[id].x = wl_fixed_to_double(x);
+		touch->fingers[id].y = wl_fixed_to_double(y);
+	}
+}
+
+static void handle_touch_frame(void *data, struct wl_touch *wl) {
+	struct peer_touch *touch = data;
+	touch->frames++;
+}
+
+static void handle_touch_cancel(void *data, struct wl_touch *wl) {
+	struct peer_touch *touch = data;
+	touch->cancels++;
+	for (size_t i = 0; i < PEER_FINGERS; i++) {
+		touch->fingers[i].surface = NULL;
+	}
+}
+
+static const struct wl_touch_listener touch_listener = {
+	.down = handle_touch_down,
+	.up = handle_touch_up,
+	.motion = handle_touch_motion,
+	.frame = handle_touch_frame,
+	.cancel = handle_touch_cancel,
+};
+
+void peer_take_touch(struct peer *peer) {
+	peer->touch.wl = wl_seat_get_touch(peer->seat);
+	wl_touch_add_listener(peer->touch.wl, &touch_listener, &peer->touch);
+}
+
 void peer_finish(struct peer *peer) {
 	if (peer->display == NULL) {
 		return;
+	}
+	if (peer->touch.wl != NULL) {
+		wl_touch_release(peer->touch.wl);
 	}
 	if (peer->pointer.relative != NULL) {
 		zwp_relative_pointer_v1_destroy(peer->pointer.relative);

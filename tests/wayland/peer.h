@@ -37,6 +37,19 @@ struct peer_pointer {
 	unsigned relative_motions;
 };
 
+#define PEER_FINGERS 8
+
+/* What its wl_touch has told; fingers by the compositor's number. */
+struct peer_touch {
+	struct wl_touch *wl;
+	struct peer_finger {
+		struct wl_surface *surface; // NULL while it is up
+		double x, y;
+		uint32_t serial;
+	} fingers[PEER_FINGERS];
+	unsigned downs, ups, motions, frames, cancels;
+};
+
 struct peer {
 	struct wl_display *display; // owned
 	struct wl_registry *registry;
@@ -53,7 +66,9 @@ struct peer {
 	struct wl_seat *seat;
 	struct zwp_relative_pointer_manager_v1 *relatives;
 	struct wp_cursor_shape_manager_v1 *shapes;
+	uint32_t capabilities; // of the seat
 	struct peer_pointer pointer;
+	struct peer_touch touch;
 };
 
 /* Takes fd. Binds what there is. False where the connection fails. */
@@ -64,6 +79,9 @@ void peer_make_desktop(struct peer *peer);
 
 /* Takes the seat's pointer, and hears of relative motion. */
 void peer_take_pointer(struct peer *peer);
+
+/* Takes the seat's touch. */
+void peer_take_touch(struct peer *peer);
 
 /* Makes a surface the desktop of a head, which peer.heads has then. */
 struct peer_head *peer_make_head(struct peer *peer, uint32_t head);

@@ -166,7 +166,7 @@ static int start_mullion(struct session *session) {
 	snprintf(outputs, sizeof(outputs), "WLR_HEADLESS_OUTPUTS=%u", session->outputs);
 	char *environment[] = {runtime, config, xdg, "WLR_BACKENDS=headless", "WLR_RENDERER=pixman",
 		"WLR_LIBINPUT_NO_DEVICES=1", outputs, NULL};
-	char *argv[] = {"mullion", NULL};
+	char *argv[] = {(char *)session->program, NULL};
 	unsetenv("WAYLAND_DISPLAY");
 	unsetenv("DISPLAY");
 	return process_start(&session->process, argv, NULL, 0, environment);
@@ -205,7 +205,10 @@ static int wait_for_mullion(struct session *session) {
 
 int session_start(struct session *session, const struct session_options *options) {
 	*session = (struct session){
-		.process.log = -1, .outputs = options->outputs > 0 ? options->outputs : 1};
+		.process.log = -1,
+		.program = options->program != NULL ? options->program : "mullion",
+		.outputs = options->outputs > 0 ? options->outputs : 1,
+	};
 	const char *parent = getenv("XDG_RUNTIME_DIR");
 	snprintf(session->folder, sizeof(session->folder), "%s/session-XXXXXX",
 		parent != NULL ? parent : "/tmp");

@@ -17,6 +17,8 @@
 #define SESSION_GUESTS_MAX 32
 
 struct session_options {
+	/* NULL: mullion. */
+	const char *program;
 	/* Of the test's own mulliond: guests that run, NULL at the end; or NULL. */
 	const char *const *guests;
 	/* For the real mulliond: guests/NAME.ini, NULL at the end; or NULL. */
@@ -41,6 +43,7 @@ struct session {
 		unsigned presented; // times
 	} guests[SESSION_GUESTS_MAX];
 	size_t guests_len;
+	const char *program; // that process is
 };
 
 /* Starts it and waits until it serves. Returns 0 or -errno; session_finish() cleans up in
