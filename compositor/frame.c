@@ -6,6 +6,7 @@
 #include <wlr/util/edges.h>
 
 #include "paint.h"
+#include "pixels.h"
 
 #define TITLE_PADDING 5   // above and below the text
 #define CORNER 7.0        // radius of the upper corners
@@ -27,7 +28,7 @@ int frame_title_height(const char *font) {
 
 bool frame_init(
 	struct frame *frame, struct wlr_scene_tree *parent, const struct frame_style *style) {
-	*frame = (struct frame){.style = style, .ground_wanted = true};
+	*frame = (struct frame){.style = style, .ground_wanted = true, .scale = 1};
 	frame->tree = wlr_scene_tree_create(parent);
 	if (frame->tree == NULL) {
 		return false;
@@ -167,10 +168,41 @@ static void draw_title_text(
 	paint_text_show(cairo, &note, from + width + 10, y);
 }
 
+/* A buffer for what covers that much from a point of the picture: its pixels are the output's. */
+static struct wlr_buffer *create_buffer(
+	const struct frame *frame, const struct wlr_box *box, cairo_t **ret_cairo) {
+	int width = pixels_covered(frame->x + box->x, box->width, frame->scale);
+	int height = pixels_covered(frame->y + box->y, box->height, frame->scale);
+	struct wlr_buffer *buffer = paint_buffer_create(width, height, ret_cairo);
+	if (buffer != NULL) {
+		cairo_scale(*ret_cairo, (double)width / box->width, (double)height / box->height);
+	}
+	return buffer;
+}
+
+static void show_buffer(
+	struct wlr_scene_buffer *node, struct wlr_buffer *buffer, const struct wlr_box *box) {
+	wlr_scene_buffer_set_buffer(node, buffer);
+	wlr_scene_buffer_set_dest_size(node, box->width, box->height);
+	wlr_scene_node_set_position(&node->node, box->x, box->y);
+	wlr_buffer_drop(buffer);
+}
+
+static struct wlr_box title_box(const struct frame *frame) {
+	const struct frame_style *style = frame->style;
+	return (struct wlr_box){
+		.x = -style->border,
+		.y = -style->title,
+		.width = frame->width + 2 * style->border,
+		.height = style->title,
+	};
+}
+
 static void draw_title(struct frame *frame) {
-	int width = frame->width + 2 * frame->style->border, height = frame->style->title;
+	const struct wlr_box box = title_box(frame);
+	int width = box.width, height = box.height;
 	cairo_t *cairo;
-	struct wlr_buffer *buffer = paint_buffer_create(width, height, &cairo);
+	struct wlr_buffer *buffer = create_buffer(frame, &box, &cairo);
 	if (buffer == NULL) {
 		return;
 	}
@@ -181,9 +213,9 @@ static void draw_title(struct frame *frame) {
 	draw_title_text(cairo, frame, from, x - radius - 8, height);
 	draw_close(cairo, frame, width);
 	cairo_destroy(cairo);
-	wlr_scene_buffer_set_buffer(frame->title, buffer);
-	wlr_buffer_drop(buffer);
-	frame->drawn_width = width;
+	frame->drawn_width = buffer->width;
+	frame->drawn_height = buffer->height;
+	show_buffer(frame->title, buffer, &box);
 }
 
 static void draw_edges(struct frame *frame) {
@@ -196,7 +228,6 @@ static void draw_edges(struct frame *frame) {
 }
 
 static void draw_message(struct frame *frame) {
-	frame->message_for_width = frame->width;
 	bool shown = frame->look.message != NULL && frame->ground_wanted &&
 		frame->width > 4 * MESSAGE_MARGIN;
 	wlr_scene_node_set_enabled(&frame->message->node, shown);
@@ -211,9 +242,15 @@ static void draw_message(struct frame *frame) {
 		.width = frame->width - 2 * MESSAGE_MARGIN,
 		.lines = MESSAGE_LINES,
 	};
-	cairo_t *cairo;
 	int height = frame->style->title * MESSAGE_LINES;
-	struct wlr_buffer *buffer = paint_buffer_create(text.width, height, &cairo);
+	const struct wlr_box box = {
+		.x = MESSAGE_MARGIN,
+		.y = (frame->height - height) / 2,
+		.width = text.width,
+		.height = height,
+	};
+	cairo_t *cairo;
+	struct wlr_buffer *buffer = create_buffer(frame, &box, &cairo);
 	if (buffer == NULL) {
 		return;
 	}
@@ -222,10 +259,7 @@ static void draw_message(struct frame *frame) {
 	cairo_set_source_rgb(cairo, 0.72, 0.74, 0.77);
 	paint_text_show(cairo, &text, 0, floor((height - text_height) / 2.0));
 	cairo_destroy(cairo);
-	wlr_scene_buffer_set_buffer(frame->message, buffer);
-	wlr_buffer_drop(buffer);
-	wlr_scene_node_set_position(
-		&frame->message->node, MESSAGE_MARGIN, (frame->height - height) / 2);
+	show_buffer(frame->message, buffer, &box);
 }
 
 static void redraw(struct frame *frame) {
@@ -235,13 +269,17 @@ static void redraw(struct frame *frame) {
 	}
 }
 
-void frame_set_size(struct frame *frame, int width, int height) {
-	if (frame->width == width && frame->height == height) {
-		return;
+/* Where a scale is no whole number, the same title may cover a pixel more in another place. */
+static void update_title(struct frame *frame) {
+	const struct wlr_box box = title_box(frame);
+	if (frame->drawn_width != pixels_covered(frame->x + box.x, box.width, frame->scale) ||
+		frame->drawn_height != pixels_covered(frame->y + box.y, box.height, frame->scale)) {
+		redraw(frame);
 	}
-	int border = frame->style->border;
-	frame->width = width;
-	frame->height = height;
+}
+
+static void arrange(struct frame *frame) {
+	int border = frame->style->border, width = frame->width, height = frame->height;
 	wlr_scene_rect_set_size(frame->left, border, height);
 	wlr_scene_node_set_position(&frame->left->node, -border, 0);
 	wlr_scene_rect_set_size(frame->right, border, height);
@@ -249,11 +287,23 @@ void frame_set_size(struct frame *frame, int width, int height) {
 	wlr_scene_rect_set_size(frame->below, width + 2 * border, border);
 	wlr_scene_node_set_position(&frame->below->node, -border, height);
 	wlr_scene_rect_set_size(frame->ground, width, height);
-	wlr_scene_node_set_position(&frame->title->node, -border, -frame->style->title);
-	if (frame->drawn_width != width + 2 * border) {
-		redraw(frame);
+}
+
+void frame_set_box(struct frame *frame, const struct wlr_box *box, float scale) {
+	bool sized = frame->width != box->width || frame->height != box->height;
+	bool scaled = frame->scale != scale;
+	frame->width = box->width;
+	frame->height = box->height;
+	frame->x = box->x;
+	frame->y = box->y;
+	frame->scale = scale;
+	if (sized) {
+		arrange(frame);
 	}
-	draw_message(frame);
+	update_title(frame);
+	if (sized || scaled) {
+		draw_message(frame);
+	}
 }
 
 void frame_set_bare(struct frame *frame, bool bare) {

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <wlr/types/wlr_scene.h>
+#include <wlr/util/box.h>
 
 #include "config.h"
 
@@ -43,10 +44,11 @@ struct frame {
 	struct wlr_scene_rect *ground;
 	struct wlr_scene_buffer *title, *message;
 	int width, height; // of the picture
+	int x, y;          // of the picture, from the corner of its output
+	float scale;       // of that output
 	struct frame_look look;
 	bool ground_wanted;
-	int drawn_width;       // of the title bar as drawn, 0 for not yet
-	int message_for_width; // of the picture for which the message was wrapped
+	int drawn_width, drawn_height; // pixels of the title bar as drawn, 0 for not yet
 };
 
 /* style must outlive the frame. Returns false without memory. */
@@ -56,7 +58,9 @@ bool frame_init(
 /* Frees what is no scene node; the nodes go with their parent. Safe on a zeroed frame. */
 void frame_finish(struct frame *frame);
 
-void frame_set_size(struct frame *frame, int width, int height);
+/* Size of the picture, and its place from the corner of its output: letters are drawn in the
+ * pixels of that one. */
+void frame_set_box(struct frame *frame, const struct wlr_box *box, float scale);
 
 /* Without a border the picture stands alone (full screen). */
 void frame_set_bare(struct frame *frame, bool bare);

@@ -22,7 +22,7 @@ bool notice_init(struct notice *notice, struct server *server);
 void notice_finish(struct notice *notice);
 
 /* For so many ms; 0: in the middle of the output, and until another one comes. */
-void notice_show(struct notice *notice, struct output *output, const char *text, int msec);
+void notice_show(struct notice *notice, struct output *output, const char *string, int msec);
 
 void notice_hide(struct notice *notice);
 

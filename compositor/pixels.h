@@ -20,4 +20,7 @@ int pixels_wanted(int length, int picture, float scale);
  * pixels; `at` itself where there is none. */
 int pixels_snap(int at, int length, int pixels, float scale);
 
+/* The same, nearest to a pixel of the output. */
+int pixels_snap_to(int pixel, int length, int pixels, float scale);
+
 #endif

@@ -11,6 +11,7 @@
 #include "guest-window.h"
 #include "guest.h"
 #include "output.h"
+#include "pixels.h"
 #include "server.h"
 #include "window.h"
 
@@ -110,24 +111,39 @@ struct drawing {
 	bool exact;          // a pixel of the picture is one of the screen
 };
 
+/* A length of the layout, and its place in it, that cover so many pixels of the output from one
+ * of them on, or nearly there. */
+static void cover(int pixel, double pixels, float scale, int *ret_at, int *ret_length) {
+	int covered = (int)fmax(1, round(pixels));
+	*ret_length = (int)fmax(1, round(covered / (double)scale));
+	*ret_at = pixels_snap_to(pixel, *ret_length, covered, scale);
+}
+
 static struct drawing draw_at(
 	struct window *window, const struct guest_cursor *cursor, double lx, double ly) {
+	struct output *output = window_output(window);
+	const struct wlr_box *shown = &window->shown;
+	const struct wlr_box picture = {.width = shown->width, .height = shown->height};
+	struct wlr_box pixels = output_pixels(output, shown), area = {0};
+	if (output != NULL) {
+		output_box(output, &area);
+	}
 	int mode_width, mode_height;
 	guest_window_mode(window->head->window, &mode_width, &mode_height);
-	struct wlr_box picture = {.width = window->shown.width, .height = window->shown.height};
-	double scale_x = mode_width > 0 ? (double)picture.width / mode_width : 1;
-	double scale_y = mode_height > 0 ? (double)picture.height / mode_height : 1;
-	struct drawing drawing = {
-		.box =
-			{
-				.x = (int)floor(lx - window->shown.x - cursor->hot_x * scale_x),
-				.y = (int)floor(ly - window->shown.y - cursor->hot_y * scale_y),
-				.width = (int)fmax(1, round(cursor->image->width * scale_x)),
-				.height = (int)fmax(1, round(cursor->image->height * scale_y)),
-			},
-		.exact = guest_window_exact(window->head->window),
-	};
-	wlr_box_intersection(&drawing.clip, &drawing.box, &picture);
+	double across = mode_width > 0 ? (double)pixels.width / mode_width : 1;
+	double down = mode_height > 0 ? (double)pixels.height / mode_height : 1;
+	double x, y;
+	output_point(output, lx, ly, &x, &y);
+	struct drawing drawing = {.exact = guest_window_exact(window->head->window)};
+	struct wlr_box *box = &drawing.box;
+	const float scale = output_scale(output);
+	cover((int)floor(x - cursor->hot_x * across), cursor->image->width * across, scale, &box->x,
+		&box->width);
+	cover((int)floor(y - cursor->hot_y * down), cursor->image->height * down, scale, &box->y,
+		&box->height);
+	box->x -= shown->x - area.x;
+	box->y -= shown->y - area.y;
+	wlr_box_intersection(&drawing.clip, box, &picture);
 	return drawing;
 }
 

@@ -76,7 +76,13 @@ static void show_at(struct window *window, struct wlr_box box) {
 		guest_window_shown(window->head->window);
 	}
 	wlr_scene_node_set_position(&window->tree->node, box.x, box.y);
-	frame_set_size(&window->frame, box.width, box.height);
+	struct output *output = window_output(window);
+	struct wlr_box area;
+	if (output != NULL && output_box(output, &area)) {
+		box.x -= area.x;
+		box.y -= area.y;
+	}
+	frame_set_box(&window->frame, &box, output_scale(output));
 	server_changed(window->server);
 }
 

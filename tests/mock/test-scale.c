@@ -16,6 +16,15 @@
 #define SCREEN_HEIGHT 1440
 #define SECOND_X 1280 // of the layout
 
+#define GREEN 0x00a040
+#define RED 0xff1020
+
+/* A frame of one pixel around dots. */
+static uint32_t rings(uint32_t x, uint32_t y, uint32_t width, uint32_t height) {
+	bool edge = x == 0 || y == 0 || x == width - 1 || y == height - 1;
+	return edge ? RED : (x + y) % 2 == 0 ? 0xffffff : 0x000000;
+}
+
 static uint32_t card(uint32_t x, uint32_t y, uint32_t width, uint32_t height) {
 	return card_pixel(x, y, width, height);
 }
@@ -215,6 +224,86 @@ static void pointer_is_at_the_pixel_that_it_points_at(void **state) {
 	}
 }
 
+/* What a guest's pointer covers: all of its own pixels, and none of them twice. */
+static void guests_pointer_is_drawn_pixel_by_pixel(void **state) {
+	struct desk *desk = *state;
+	const int hot = 5;
+	show_card(desk);
+	resize_window(desk, 701, 503);
+	desk_show(desk, 0, 1052, 755, GREEN);
+	peer_take_pointer(&desk->peer);
+	move_window(desk, 60, 120);
+	int left = place_of(desk, "x"), top = place_of(desk, "y");
+	desk_do(desk, "move %d %d", left + 50, top + 50);
+	struct wl_surface *surface = wl_compositor_create_surface(desk->peer.compositor);
+	struct peer_pointer *pointer = &desk->peer.pointer;
+	wl_pointer_set_cursor(pointer->wl, pointer->serial, surface, hot, hot);
+	wl_buffer_destroy(peer_draw(&desk->peer, surface, 16, 17, FORMAT, rings));
+	desk_sync(desk);
+	for (int at = 100; at < 106; at++) {
+		desk_do(desk, "move %d %d", left + at, top + at + 1);
+		struct desk_picture picture = desk_picture(desk, NULL);
+		struct desk_box box = desk_find(&picture, RED, NULL);
+		assert_int_equal(box.width, 16);
+		assert_int_equal(box.height, 17);
+		assert_in_range(box.x, left + at - hot - 1, left + at - hot + 1);
+		assert_in_range(box.y, top + at + 1 - hot - 1, top + at + 1 - hot + 1);
+		for (int i = 0; i < 16 * 17; i++) {
+			int x = i % 16, y = i / 16;
+			size_t place = (size_t)(box.y + y) * picture.width + (size_t)(box.x + x);
+			assert_int_equal(picture.pixels[place] & 0xffffff,
+				rings((uint32_t)x, (uint32_t)y, 16, 17));
+		}
+		free(picture.pixels);
+	}
+}
+
+/* What mullion draws */
+
+static int brightness(const struct desk_picture *picture, int x, int y) {
+	uint32_t pixel = picture->pixels[(size_t)y * picture->width + (size_t)x];
+	return (int)((pixel >> 16 & 0xff) + (pixel >> 8 & 0xff) + (pixel & 0xff));
+}
+
+/* From one pixel to the next most of the way from a title's ground to its letters. */
+static void titles_are_drawn_in_the_screens_pixels(void **state) {
+	struct desk *desk = *state;
+	show_card(desk);
+	for (int at = 60; at < 64; at++) {
+		move_window(desk, at, at + 1);
+		int left = place_of(desk, "x"), top = place_of(desk, "y");
+		struct desk_picture picture = desk_picture(desk, NULL);
+		int step = 0, darkest = INT32_MAX, brightest = 0;
+		for (int y = top - 30; y < top - 10; y++) {
+			for (int x = left; x < left + 200; x++) {
+				int here = brightness(&picture, x, y);
+				int by = abs(here - brightness(&picture, x + 1, y));
+				step = by > step ? by : step;
+				darkest = here < darkest ? here : darkest;
+				brightest = here > brightest ? here : brightest;
+			}
+		}
+		assert_true(step > (brightest - darkest) * 85 / 100);
+		free(picture.pixels);
+	}
+}
+
+static void borders_are_of_whole_pixels(void **state) {
+	struct desk *desk = *state;
+	show_card(desk);
+	for (int at = 60; at < 64; at++) {
+		move_window(desk, at, at + 1);
+		int left = place_of(desk, "x"), y = place_of(desk, "y") + 100;
+		struct desk_picture picture = desk_picture(desk, NULL);
+		int colour = brightness(&picture, left - 1, y);
+		for (int x = left - 6; x < left; x++) {
+			assert_int_equal(brightness(&picture, x, y), colour);
+		}
+		assert_int_equal(brightness(&picture, left - 7, y), 0x2e + 0x34 + 0x36);
+		free(picture.pixels);
+	}
+}
+
 #define scale_test(function) cmocka_unit_test_setup_teardown(function, set_up, desk_teardown)
 
 int main(void) {
@@ -227,6 +316,10 @@ int main(void) {
 		scale_test(window_that_nobody_sized_is_as_large_on_every_screen),
 		cmocka_unit_test_setup_teardown(
 			pointer_is_at_the_pixel_that_it_points_at, set_up_one, desk_teardown),
+		cmocka_unit_test_setup_teardown(
+			guests_pointer_is_drawn_pixel_by_pixel, set_up_one, desk_teardown),
+		scale_test(titles_are_drawn_in_the_screens_pixels),
+		scale_test(borders_are_of_whole_pixels),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

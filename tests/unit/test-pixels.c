@@ -80,6 +80,16 @@ static void nearest_place_is_taken(void **state) {
 	assert_int_equal(abs(pixels_snap(100, 683, 1024, 1.5f) - 100), 1);
 }
 
+static void nearest_pixel_is_taken(void **state) {
+	// Of three pixels one has a place from which 11 of the layout cover 16.
+	for (int pixel = 4; pixel < 100; pixel++) {
+		int at = pixels_snap_to(pixel, 11, 16, 1.5f);
+		assert_int_equal(pixels_covered(at, 11, 1.5f), 16);
+		assert_in_range(pixels_covered(0, at, 1.5f) - pixel + 1, 0, 2);
+	}
+	assert_int_equal(pixels_snap_to(50, 8, 16, 2), 25);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ends_are_rounded_as_the_scene_does),
@@ -88,6 +98,7 @@ int main(void) {
 		cmocka_unit_test(whole_scales_move_nothing),
 		cmocka_unit_test(place_stays_where_there_is_no_better_one),
 		cmocka_unit_test(nearest_place_is_taken),
+		cmocka_unit_test(nearest_pixel_is_taken),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
