@@ -27,6 +27,7 @@ const char *__asan_default_options(void) {
 	return "detect_leaks=0";
 }
 
+#define FDS 16 // with a message that takes none
 #define START_MSEC 5000
 #define SHOWN_MSEC 5000
 #define PROMPT_USEC (2 * USEC_PER_SEC)
@@ -532,8 +533,8 @@ static void half_a_message_harms_nobody(void **state) {
 
 static void descriptors_that_nobody_asked_for_harm_nobody(void **state) {
 	struct fight *fight = *state;
-	int fds[FD_MAX];
-	for (size_t i = 0; i < FD_MAX; i++) {
+	int fds[FDS];
+	for (size_t i = 0; i < FDS; i++) {
 		fds[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
 	}
 	// wl_surface.damage takes none; each comes with sixteen.
@@ -541,11 +542,11 @@ static void descriptors_that_nobody_asked_for_harm_nobody(void **state) {
 	const uint32_t surface = wl_proxy_get_id((struct wl_proxy *)fight->peer.surface);
 	const uint32_t message[6] = {surface, sizeof(message) << 16 | 2, 0, 0, 1, 1};
 	for (int i = 0; i < 500; i++) {
-		if (fd_send(fight->raw, message, sizeof(message), fds, FD_MAX, 0) < 0) {
+		if (fd_send(fight->raw, message, sizeof(message), fds, FDS, 0) < 0) {
 			break;
 		}
 	}
-	fd_close_many(fds, FD_MAX);
+	fd_close_many(fds, FDS);
 	session_run(&fight->session, 100);
 	// libwayland keeps them until the client goes, as teardown sees. That is bounded, and
 	// leaves enough for the others: new clients, and screenshots.
