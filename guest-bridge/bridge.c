@@ -219,6 +219,14 @@ int bridge_display(const struct bridge *bridge) {
 	return bridge->connected ? wl_display_get_fd(bridge->wayland.display) : -1;
 }
 
+bool bridge_hidden(const struct bridge *bridge) {
+	bool hidden = true;
+	for (unsigned i = 0; i < bridge->setup.heads; i++) {
+		hidden = hidden && pace_hidden(&bridge->heads[i].pace);
+	}
+	return hidden;
+}
+
 void bridge_scanout_changed(struct bridge *bridge, unsigned head) {
 	head_scanout_changed(&bridge->heads[head]);
 }

@@ -76,6 +76,9 @@ int bridge_connect(struct bridge *bridge, int fd);
 /* The Wayland socket on which it shows itself, borrowed; -1 while there is none. */
 int bridge_display(const struct bridge *bridge);
 
+/* True where the compositor says that no pixel of any head can be seen. */
+bool bridge_hidden(const struct bridge *bridge);
+
 /* The mode may have changed (a mode set, a reset): take a new snapshot and look soon. All of
  * the head is shown anew. */
 void bridge_scanout_changed(struct bridge *bridge, unsigned head);

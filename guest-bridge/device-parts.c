@@ -30,6 +30,11 @@ static bool vmm_busy(void *data) {
 	return device_port_busy(gpu_port(device));
 }
 
+static bool is_hidden(void *data) {
+	struct device *device = data;
+	return bridge_hidden(device->bridge);
+}
+
 static void show_changed(void *data, unsigned head) {
 	struct device *device = data;
 	if (device->bridge != NULL) {
@@ -68,6 +73,7 @@ static void reset_cursor(void *data) {
 
 static const struct virtio_gpu_ops gpu_ops = {
 	.busy = vmm_busy,
+	.hidden = is_hidden,
 	.scanout_changed = show_changed,
 	.flipped = show_flipped,
 	.flushed = show_flushed,

@@ -10,6 +10,7 @@
 #include "gpu-commands.h"
 #include "held.h"
 #include "resources.h"
+#include "vigil.h"
 #include "virtio-displays.h"
 #include "virtio-scanouts.h"
 #include "virtqueue.h"
@@ -21,6 +22,9 @@
 #define PUBLISH_EVERY 16
 
 #define QUEUE_SIZE 64
+
+/* Of a vigil, before others in this process get their turn. */
+#define VIGIL_LOOKS 64
 
 /* Between looks at a queue whose memory is not there. */
 #define RETRY_USEC 5000
@@ -47,7 +51,10 @@ struct virtio_gpu {
 	const struct dma *dma;        // borrowed; NULL until the start
 	sd_event_source *work;        // owned: runs once what is below is to be done
 	sd_event_source *retry;       // owned: a queue waits for memory
-	uint32_t notified;            // queues to look at, bit n: queue n
+	sd_event_source *awake;       // owned: goes on with a vigil when nothing else is to be done
+	struct vigil vigil;           // over the queues whose drivers are not asked to notify
+	uint32_t watched;             // these, bit n: queue n
+	uint32_t notified;            // queues to look at, likewise
 	uint32_t frames;              // heads whose frame has come
 	bool publish;                 // an earlier process may not have
 	struct virtqueue_chain chain; // the one in work
@@ -128,25 +135,46 @@ static int handle_retry(sd_event_source *source, uint64_t usec, void *data) {
 	return 0;
 }
 
+/* Instead of asking the driver of a queue that is empty to notify, where that pays. */
+static bool keep_vigil(struct virtio_gpu *gpu, unsigned index, uint64_t now) {
+	if (virtqueue_pending(&gpu->queues[index]) || gpu->setup.ops->hidden(gpu->setup.data) ||
+		!vigil_begin(&gpu->vigil, now)) {
+		return false;
+	}
+	gpu->watched |= UINT32_C(1) << index;
+	sd_event_source_set_enabled(gpu->awake, SD_EVENT_ON);
+	return true;
+}
+
+static void end_vigil(struct virtio_gpu *gpu) {
+	gpu->notified |= gpu->watched;
+	gpu->watched = 0;
+	sd_event_source_set_enabled(gpu->awake, SD_EVENT_OFF);
+}
+
 static void handle_queue(struct virtio_gpu *gpu, unsigned index) {
 	struct virtqueue *queue = &gpu->queues[index];
-	uint64_t end = clock_usec() + BURST_USEC;
+	uint64_t now = clock_usec(), end = now + BURST_USEC;
 	unsigned done = 0;
-	bool more;
-	while ((more = virtqueue_pop(queue, &gpu->chain))) {
+	bool more = true, watched = false;
+	while (more && !watched && now < end) {
+		more = virtqueue_pop(queue, &gpu->chain);
+		if (!more) {
+			vigil_sleep(&gpu->vigil, now);
+			break;
+		}
 		handle_chain(gpu, index);
 		if (++done % PUBLISH_EVERY == 0) {
 			publish(gpu, index);
 		}
-		if (clock_usec() >= end) {
-			break;
-		}
+		now = clock_usec();
+		watched = keep_vigil(gpu, index, now);
 	}
 	publish(gpu, index);
 	if (queue->waits) {
 		wait_for_memory(gpu, index);
 	}
-	if (more) {
+	if (more && !watched) {
 		gpu->notified |= UINT32_C(1) << index;
 		do_later(gpu);
 	}
@@ -222,6 +250,39 @@ static int handle_work(sd_event_source *source, void *data) {
 	return 0;
 }
 
+static bool watched_pending(struct virtio_gpu *gpu) {
+	bool pending = false;
+	for (unsigned i = 0; i < QUEUES; i++) {
+		pending = pending ||
+			((gpu->watched >> i & 1) != 0 && virtqueue_pending(&gpu->queues[i]));
+	}
+	return pending;
+}
+
+static void relax(void) {
+#ifdef __x86_64__
+	__builtin_ia32_pause();
+#endif
+}
+
+/* A part of a vigil: nothing else is to be done just now. */
+static int handle_awake(sd_event_source *source, void *data) {
+	struct virtio_gpu *gpu = data;
+	for (unsigned i = 0; i < VIGIL_LOOKS; i++) {
+		if (watched_pending(gpu)) {
+			vigil_paid(&gpu->vigil, clock_usec());
+			end_vigil(gpu);
+			return handle_work(gpu->work, gpu);
+		}
+		relax();
+	}
+	if (!vigil_goes_on(&gpu->vigil, clock_usec())) {
+		end_vigil(gpu);
+		do_later(gpu);
+	}
+	return 0;
+}
+
 void virtio_gpu_resume(struct virtio_gpu *gpu) {
 	do_later(gpu);
 }
@@ -259,6 +320,8 @@ static void handle_reset(void *data) {
 		state->cursor_set = 0;
 		gpu->setup.ops->reset_cursor(gpu->setup.data);
 	}
+	vigil_stop(&gpu->vigil);
+	end_vigil(gpu);
 	gpu->notified = 0;
 	gpu->frames = 0;
 	gpu->publish = false;
@@ -278,6 +341,7 @@ static void handle_ready(void *data) {
 
 static void handle_notified(void *data, unsigned queue) {
 	struct virtio_gpu *gpu = data;
+	vigil_notified(&gpu->vigil, clock_usec());
 	gpu->notified |= UINT32_C(1) << queue;
 	do_later(gpu);
 }
@@ -406,6 +470,15 @@ int virtio_gpu_create(struct virtio_gpu **ret, const struct virtio_gpu_setup *se
 		error = sd_event_source_set_enabled(gpu->work, SD_EVENT_OFF);
 	}
 	if (error >= 0) {
+		error = sd_event_add_defer(setup->event, &gpu->awake, handle_awake, gpu);
+	}
+	if (error >= 0) {
+		error = sd_event_source_set_enabled(gpu->awake, SD_EVENT_OFF);
+	}
+	if (error >= 0) {
+		error = sd_event_source_set_priority(gpu->awake, SD_EVENT_PRIORITY_IDLE);
+	}
+	if (error >= 0) {
 		error = sd_event_add_time(setup->event, &gpu->retry, CLOCK_MONOTONIC, 0,
 			RETRY_USEC / 5, handle_retry, gpu);
 	}
@@ -433,6 +506,7 @@ void virtio_gpu_destroy(struct virtio_gpu *gpu) {
 		return;
 	}
 	sd_event_source_disable_unref(gpu->work);
+	sd_event_source_disable_unref(gpu->awake);
 	sd_event_source_disable_unref(gpu->retry);
 	virtio_displays_finish(&gpu->displays);
 	resources_destroy(gpu->resources);

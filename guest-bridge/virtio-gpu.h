@@ -28,6 +28,8 @@ struct virtio_gpu_ops {
 	/* True while a message of the VMM is handled and not committed: nothing may be
 	 * committed. virtio_gpu_resume() follows. */
 	bool (*busy)(void *data);
+	/* True while no pixel of any head can be seen. */
+	bool (*hidden)(void *data);
 	/* As those of the bridge. */
 	void (*scanout_changed)(void *data, unsigned head);
 	void (*flipped)(void *data, unsigned head, const struct damage_boxes *boxes);

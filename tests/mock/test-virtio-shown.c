@@ -320,6 +320,42 @@ static void cursors_that_cannot_be_are_refused(void **state) {
 	assert_true(shows(p->recorder, &picture));
 }
 
+/* One command after the other, from a driver that does nothing else. Returns how many went
+ * without a notification, as the device was awake. */
+static uint64_t hurry(struct virtio_guest *guest, unsigned commands) {
+	struct virtio_guest_queue *queue = &guest->queues[GUEST_GPU_CONTROL];
+	struct virtio_gpu_resp_display_info info;
+	uint64_t before = queue->notifies;
+	guest->options.poll = true;
+	for (unsigned i = 0; i < commands; i++) {
+		assert_int_equal(
+			guest_gpu_get_display_info(guest, &info), VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
+	}
+	guest->options.poll = false;
+	return commands - (queue->notifies - before);
+}
+
+static void a_device_stays_awake_only_for_a_guest_that_is_seen(void **state) {
+	struct shown *p = *state;
+	struct guest_gpu_picture picture;
+	struct virtio_gpu_resp_display_info info;
+	show(p, &picture, 1);
+	uint64_t end = clock_usec() + 60 * USEC_PER_SEC, unasked = 0;
+	while (unasked == 0 && clock_usec() < end) {
+		unasked = hurry(&p->guest, 100);
+	}
+	assert_true(unasked > 0);
+	recorder_set_visible(p->recorder, false);
+	recorder_run(p->recorder, 100);
+	hurry(&p->guest, 1); // one vigil may still have been kept
+	usleep(10000);
+	assert_int_equal(hurry(&p->guest, 1000), 0);
+	// Whoever sleeps meanwhile wakes it.
+	usleep(10000);
+	assert_int_equal(
+		guest_gpu_get_display_info(&p->guest, &info), VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -331,6 +367,7 @@ int main(void) {
 		TEST(impossible_scanouts_leave_the_picture),
 		TEST(dispi_and_virtio_take_turns),
 		TEST(cursors_that_cannot_be_are_refused),
+		TEST(a_device_stays_awake_only_for_a_guest_that_is_seen),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
