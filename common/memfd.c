@@ -27,7 +27,7 @@ int memfd_create_sealed_by(
 		return -errno;
 	}
 	int error = ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
-	if (error == 0) {
+	if (error == 0 && allocate != NULL) {
 		error = allocate(fd, size, data);
 	}
 	if (error == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {

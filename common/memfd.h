@@ -20,7 +20,7 @@ int memfd_create_sealed(const char *name, uint64_t size);
 typedef int (*memfd_allocate_func)(int fd, uint64_t size, int data);
 int memfd_allocate(int fd, uint64_t size, int data);
 
-/* As memfd_create_sealed(), but for how the memory is allocated. */
+/* As memfd_create_sealed(), but for how the memory is allocated; NULL: as it is touched. */
 int memfd_create_sealed_by(const char *name, uint64_t size, memfd_allocate_func allocate, int data);
 
 /*

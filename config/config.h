@@ -73,6 +73,11 @@ enum config_network {
 	CONFIG_NETWORK_NONE,
 };
 
+enum config_input {
+	CONFIG_INPUT_QMP,
+	CONFIG_INPUT_VIRTIO,
+};
+
 enum config_filter {
 	CONFIG_FILTER_BILINEAR,
 	CONFIG_FILTER_NEAREST,
@@ -149,6 +154,7 @@ struct config_guest {
 	char *disk, *cdrom, *kernel, *initrd; // absolute paths, empty for none
 	char *append;
 	enum config_network network;
+	enum config_input input;
 	char *extra;                   // further QEMU arguments, split as a shell splits words
 	char *paths, *read_only_paths; // absolute, separated by colons: what extra needs
 };

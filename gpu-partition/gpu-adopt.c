@@ -1,18 +1,14 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include "clock.h"
 #include "fd.h"
-#include "gpu.h"
+#include "gpu-ports.h"
 #include "guest-socket.h"
-#include "memfd.h"
 #include "refuse.h"
 
 /* For a process that was killed to be gone. */
@@ -47,30 +43,6 @@ static int receive(
 	}
 }
 
-static bool is_memory(int fd, uint64_t size, ino_t inode) {
-	struct stat status;
-	uint64_t real;
-	return memfd_check(fd, size, &real) == 0 && real == size && fstat(fd, &status) == 0 &&
-		status.st_ino == inode;
-}
-
-static bool is_socket(int fd, int type, const char *path) {
-	int real = 0, listening = 0;
-	struct sockaddr_un address = {0};
-	socklen_t size = sizeof(int), address_size = sizeof(address) - 1;
-	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &real, &size) == 0 && real == type &&
-		getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 &&
-		listening != 0 &&
-		getsockname(fd, (struct sockaddr *)&address, &address_size) == 0 &&
-		address.sun_family == AF_UNIX && strcmp(address.sun_path, path) == 0;
-}
-
-static bool is_pipe(int fd, int mode) {
-	struct stat status;
-	return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode) &&
-		(fcntl(fd, F_GETFL) & O_ACCMODE) == mode;
-}
-
 /* What the device says of itself, against what mulliond wrote down. NULL, or what is wrong. */
 static const char *find_lie(const struct gpu *gpu, const struct guest_record *record,
 	const struct link_setup *untrusted, const int *untrusted_fds) {
@@ -84,21 +56,13 @@ static const char *find_lie(const struct gpu *gpu, const struct guest_record *re
 		untrusted->aperture_size != record->aperture) {
 		return "its slice lies elsewhere";
 	}
-	if (!is_memory(untrusted_fds[LINK_FD_SLICE], record->limit, record->slice) ||
-		!is_memory(untrusted_fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_STATE)],
-			DEVICE_STATE_SIZE, record->state)) {
+	if (!gpu_is_memory(untrusted_fds[LINK_FD_SLICE], record->limit, record->slice)) {
 		return "it has other memory than it was given";
 	}
-	if (!is_socket(untrusted_fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_LISTENER)],
-		    SOCK_STREAM, gpu->socket) ||
-		!is_socket(untrusted_fds[LINK_FD_LINKS], SOCK_SEQPACKET, gpu->link_socket) ||
-		!is_pipe(untrusted_fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_REPLIES_READ)],
-			O_RDONLY) ||
-		!is_pipe(untrusted_fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_REPLIES_WRITE)],
-			O_WRONLY)) {
+	if (!gpu_is_socket(untrusted_fds[LINK_FD_LINKS], SOCK_SEQPACKET, gpu->link_socket)) {
 		return "it has other sockets than it was given";
 	}
-	return NULL;
+	return gpu_ports_find_lie(gpu, record, untrusted_fds);
 }
 
 /* Ends one that does not answer. Returns -ESRCH when it is gone, -1 where it stays. */
@@ -217,9 +181,8 @@ static int adopt(struct gpu *gpu, const struct guest_record *record, int link, u
 		return -ESRCH;
 	}
 	int error = gpu_device_adopt(&gpu->device, pid, pidfd, link);
-	gpu->socket = strdup(record->socket);
 	gpu->link_socket = guest_socket_link_path(gpu->name, NULL);
-	if (gpu->socket == NULL || gpu->link_socket == NULL) {
+	if (gpu_ports_recall(gpu, record) < 0 || gpu->link_socket == NULL) {
 		error = -ENOMEM;
 	}
 	if (error == 0) {
@@ -251,15 +214,19 @@ int gpu_adopt(struct gpu *gpu, sd_event *event, const char *name, const struct g
 }
 
 bool gpu_can_revive(const struct guest_record *record, const int *fds) {
-	const struct link_key connection = {.kind = LINK_KIND_CONNECTION};
 	for (unsigned i = 0; i < LINK_FDS_OF(record->setup.functions); i++) {
 		if (fds[i] < 0) {
 			return false;
 		}
 	}
 	// A VMM that comes and goes can connect anew.
-	return record->vmm == CONFIG_VMM_EXTERNAL ||
-		fds[LINK_FDS_MAX + link_key_slot(&connection)] >= 0;
+	for (unsigned i = 0; record->vmm == CONFIG_VMM_QEMU && i < record->setup.functions; i++) {
+		const struct link_key connection = {.kind = LINK_KIND_CONNECTION, .function = i};
+		if (fds[LINK_FDS_MAX + link_key_slot(&connection)] < 0) {
+			return false;
+		}
+	}
+	return true;
 }
 
 int gpu_revive(struct gpu *gpu, sd_event *event, const char *name,
@@ -269,9 +236,8 @@ int gpu_revive(struct gpu *gpu, sd_event *event, const char *name,
 	gpu_init_device(gpu, &record->setup, record->sandbox);
 	memcpy(gpu->fds, fds, sizeof(gpu->fds));
 	memcpy(gpu->device.keeper.fds, fds + LINK_FDS_MAX, sizeof(gpu->device.keeper.fds));
-	gpu->socket = strdup(record->socket);
 	gpu->link_socket = guest_socket_link_path(name, NULL);
-	if (gpu->socket == NULL || gpu->link_socket == NULL) {
+	if (gpu_ports_recall(gpu, record) < 0 || gpu->link_socket == NULL) {
 		return -1;
 	}
 	const char *lie = find_lie(gpu, record, &record->setup, gpu->fds);

@@ -1,6 +1,7 @@
 #include "gpu-device.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "clock.h"
 #include "fd.h"
 #include "log.h"
+#include "memfd.h"
 #include "program.h"
 #include "refuse.h"
 
@@ -102,11 +104,31 @@ static void handle_vmm(struct gpu_device *device, bool connected) {
 	}
 }
 
+/*
+ * Functions have the same files of guest memory, but a service manager keeps an open file once,
+ * under one name. Only of a memfd it is sure that this has no consequences.
+ */
+static int open_anew(const struct link_key *key, int fd) {
+	char path[64];
+	if (key->kind != LINK_KIND_MEMORY || key->function == LINK_FUNCTION_GPU ||
+		memfd_check(fd, 0, NULL) < 0) {
+		return fd;
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	int own = open(path, (fcntl(fd, F_GETFL) & O_ACCMODE) | O_CLOEXEC);
+	if (own < 0) {
+		return fd;
+	}
+	close(fd);
+	return own;
+}
+
 bool gpu_device_keep(struct gpu_device *device, const struct link_key *key, int fd) {
 	if (key->function >= device->setup.functions) {
 		fd_close(fd);
 		return false;
 	}
+	fd = open_anew(key, fd);
 	fd_shelf_put(device->shelf, LINK_FDS_MAX + link_key_slot(key), fd);
 	keeper_store(&device->keeper, key, fd);
 	return true;

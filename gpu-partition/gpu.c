@@ -1,7 +1,6 @@
 #include "gpu.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "fd.h"
+#include "gpu-ports.h"
 #include "guest-socket.h"
 #include "memfd.h"
 #include "refuse.h"
@@ -49,17 +49,6 @@ static int make_memory(struct gpu *gpu, const struct config_guest *guest, char *
 			"'vram' in %s",
 			gpu->limit >> 20, strerror(-gpu->fds[LINK_FD_SLICE]), guest->file);
 	}
-	snprintf(name, sizeof(name), "mullion-state:%s", guest->name);
-	gpu->fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_STATE)] = memfd_create_sealed_by(
-		name, DEVICE_STATE_SIZE, sandbox_cgroup_allocate, gpu->group);
-	if (gpu->fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_STATE)] < 0) {
-		return refuse(ret_reason, "no memory for the GPU's state: %s",
-			strerror(-gpu->fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_STATE)]));
-	}
-	int error = gpu_map_state(gpu);
-	if (error < 0) {
-		return refuse(ret_reason, "the GPU's state cannot be mapped: %s", strerror(-error));
-	}
 	return 0;
 }
 
@@ -73,37 +62,14 @@ int gpu_map_state(struct gpu *gpu) {
 	return 0;
 }
 
-static int make_sockets(struct gpu *gpu, const struct config_guest *guest, char **ret_reason) {
-	const char *external = guest->vmm == CONFIG_VMM_EXTERNAL ? guest->socket : NULL;
-	gpu->socket = guest_socket_path(external, guest->name, ret_reason);
-	if (gpu->socket == NULL) {
-		return -1;
-	}
-	gpu->fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_LISTENER)] =
-		guest_socket_listen(gpu->socket, SOCK_STREAM, ret_reason);
-	if (gpu->fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_LISTENER)] < 0) {
-		return -1;
-	}
-	gpu->link_socket = guest_socket_link_path(guest->name, ret_reason);
+/* Where a later mulliond finds the device. */
+static int make_link_socket(struct gpu *gpu, char **ret_reason) {
+	gpu->link_socket = guest_socket_link_path(gpu->name, ret_reason);
 	if (gpu->link_socket == NULL) {
 		return -1;
 	}
 	gpu->fds[LINK_FD_LINKS] = guest_socket_listen(gpu->link_socket, SOCK_SEQPACKET, ret_reason);
 	return gpu->fds[LINK_FD_LINKS] < 0 ? -1 : 0;
-}
-
-/* The longest reply fits, whatever a user's limit has made of the usual size. */
-static int make_pipe(struct gpu *gpu, char **ret_reason) {
-	int replies[2];
-	if (pipe2(replies, O_CLOEXEC | O_NONBLOCK) < 0) {
-		return refuse(ret_reason, "no pipe for the GPU's replies: %s", strerror(errno));
-	}
-	gpu->fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_REPLIES_READ)] = replies[0];
-	gpu->fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_REPLIES_WRITE)] = replies[1];
-	if (fcntl(replies[1], F_SETPIPE_SZ, LINK_REPLIES_SIZE) < 0) {
-		return refuse(ret_reason, "no pipe for the GPU's replies: %s", strerror(errno));
-	}
-	return 0;
 }
 
 static void handle_input(void *data, const struct link_input *input) {
@@ -141,7 +107,7 @@ void gpu_init_device(struct gpu *gpu, const struct link_setup *setup, bool sandb
 }
 
 void gpu_keep_fds(struct gpu *gpu) {
-	for (unsigned i = 0; i < LINK_FDS_MAX; i++) {
+	for (unsigned i = 0; i < LINK_FDS_OF(gpu->functions); i++) {
 		fd_shelf_put(gpu->shelf, i, gpu->fds[i]);
 	}
 }
@@ -168,7 +134,7 @@ static int start_device(struct gpu *gpu, const struct config_guest *guest, char 
 		.refresh = guest->refresh,
 		.heads = guest->heads,
 		.follow = guest->follow,
-		.functions = 1,
+		.functions = gpu->functions,
 		.hidden_refresh = guest->hidden_refresh,
 		.slice_size = gpu->limit,
 		.aperture_size = gpu->aperture,
@@ -181,9 +147,16 @@ static int start_device(struct gpu *gpu, const struct config_guest *guest, char 
 }
 
 static int start(struct gpu *gpu, const struct config_guest *guest, char **ret_reason) {
+	const char *external = guest->vmm == CONFIG_VMM_EXTERNAL ? guest->socket : NULL;
+	gpu->functions = guest->input == CONFIG_INPUT_VIRTIO ? LINK_FUNCTIONS : 1;
 	if (place_slice(gpu, guest, ret_reason) < 0 || make_memory(gpu, guest, ret_reason) < 0 ||
-		make_sockets(gpu, guest, ret_reason) < 0 || make_pipe(gpu, ret_reason) < 0) {
+		gpu_ports_make(gpu, external, ret_reason) < 0 ||
+		make_link_socket(gpu, ret_reason) < 0) {
 		return -1;
+	}
+	int error = gpu_map_state(gpu);
+	if (error < 0) {
+		return refuse(ret_reason, "the GPU's state cannot be mapped: %s", strerror(-error));
 	}
 	return start_device(gpu, guest, ret_reason);
 }
@@ -279,13 +252,6 @@ void gpu_kill(struct gpu *gpu) {
 	gpu_device_end(&gpu->device, SIGKILL);
 }
 
-static void remove_socket(int listener, char *path) {
-	if (listener >= 0) {
-		unlink(path);
-	}
-	free(path);
-}
-
 void gpu_finish(struct gpu *gpu) {
 	if (gpu->vram == NULL) {
 		return;
@@ -293,8 +259,11 @@ void gpu_finish(struct gpu *gpu) {
 	fd_shelf_clear(gpu->shelf);
 	gpu_device_finish(&gpu->device);
 	sd_event_source_disable_unref(gpu->viewer);
-	remove_socket(gpu->fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_LISTENER)], gpu->socket);
-	remove_socket(gpu->fds[LINK_FD_LINKS], gpu->link_socket);
+	gpu_ports_remove(gpu);
+	if (gpu->fds[LINK_FD_LINKS] >= 0) {
+		unlink(gpu->link_socket);
+	}
+	free(gpu->link_socket);
 	if (gpu->state != NULL) {
 		munmap((void *)gpu->state, DEVICE_STATE_SIZE);
 	}

@@ -15,7 +15,7 @@
 
 /*
  * One guest's GPU as the graphics VMM holds it: its slice of the VRAM, the state memfd,
- * the socket for its VMM, and the mullion-device process that serves it. That process is
+ * the sockets for its VMM, and the mullion-device process that serves it. That process is
  * not trusted: it gets this guest's memory and nothing else. Callbacks come from the
  * event loop; only ended() may finish the GPU.
  */
@@ -41,9 +41,11 @@ struct gpu {
 	const char *name;                      // borrowed: the guest's
 	uint64_t base, limit;                  // in the VRAM map; limit 0: no slice
 	uint64_t aperture;                     // bytes at its start
-	int fds[LINK_FDS_MAX];                 // owned, -1 when closed: slice, state, sockets, pipe
+	unsigned functions;                    // that its device has
+	int fds[LINK_FDS_MAX];                 // owned, -1 when closed: see LINK_SETUP
 	const struct device_state_file *state; // owned map, read-only; the device writes it
-	char *socket, *link_socket; // owned: paths; ours to remove while their listeners are
+	char *sockets[LINK_FUNCTIONS]; // owned: paths; ours to remove while their listeners are
+	char *link_socket;             // likewise
 	struct gpu_device device;
 	sd_event_source *viewer; // owned: the process that shows the display
 	sd_event *event;         // owned reference

@@ -120,7 +120,7 @@ int guest_to_json(const struct guest *guest, sd_json_variant **ret) {
 		SD_JSON_BUILD_PAIR_BOOLEAN("connected", gpu->device.connected),
 		SD_JSON_BUILD_PAIR_STRING("vmm", qemu ? "qemu" : "external"),
 		SD_JSON_BUILD_PAIR_CONDITION(
-			gpu->socket != NULL, "socket", SD_JSON_BUILD_STRING(gpu->socket)),
+			gpu->sockets[0] != NULL, "socket", SD_JSON_BUILD_STRING(gpu->sockets[0])),
 		SD_JSON_BUILD_PAIR_STRING(
 			"personality", link_personality_name(personality_of(guest))),
 		SD_JSON_BUILD_PAIR_UNSIGNED("heads", heads),

@@ -11,7 +11,7 @@
 #include "program.h"
 
 #define RECORD_MAX 8192 // bytes
-#define HEAD "mullion-guest 2\n"
+#define HEAD "mullion-guest 3\n"
 #define TAIL "end\n"
 
 static char *path_of(const char *guest, const char *suffix) {
@@ -61,13 +61,20 @@ static int format(const struct guest_record *record, char text[RECORD_MAX]) {
 	print_setup(&record->setup, setup);
 	int length = snprintf(text, RECORD_MAX,
 		HEAD "base %" PRIu64 "\nlimit %" PRIu64 "\naperture %" PRIu64 "\nslice %" PRIu64
-		     "\nstate %" PRIu64 "\nstop-timeout %" PRIu64
-		     "\nexternal %d\nsandbox %d\ncolour #%02x%02x%02x\ntitle %s\nsocket %s\n"
-		     "setup %s\n" TAIL,
+		     "\nstop-timeout %" PRIu64
+		     "\nexternal %d\nsandbox %d\ncolour #%02x%02x%02x\ntitle %s\nsetup %s\n",
 		record->base, record->limit, record->aperture, (uint64_t)record->slice,
-		(uint64_t)record->state, record->stop_timeout, record->vmm == CONFIG_VMM_EXTERNAL,
-		record->sandbox, record->colour.red, record->colour.green, record->colour.blue,
-		record->title, record->socket, setup);
+		record->stop_timeout, record->vmm == CONFIG_VMM_EXTERNAL, record->sandbox,
+		record->colour.red, record->colour.green, record->colour.blue, record->title,
+		setup);
+	for (unsigned i = 0; i < record->setup.functions && length < RECORD_MAX; i++) {
+		length += snprintf(text + length, RECORD_MAX - (size_t)length,
+			"state %" PRIu64 "\nsocket %s\n", (uint64_t)record->states[i],
+			record->sockets[i]);
+	}
+	if (length < RECORD_MAX) {
+		length += snprintf(text + length, RECORD_MAX - (size_t)length, TAIL);
+	}
 	return length < RECORD_MAX ? length : -EMSGSIZE;
 }
 
@@ -119,8 +126,25 @@ static bool next_number(char **text, const char *key, uint64_t *ret) {
 	return errno == 0 && *end == '\0';
 }
 
+/* What there is of each function, to the end. */
+static bool parse_functions(char *text, struct guest_record *record) {
+	for (unsigned i = 0; i < record->setup.functions; i++) {
+		uint64_t state;
+		if (!next_number(&text, "state", &state)) {
+			return false;
+		}
+		const char *socket = next_value(&text, "socket");
+		record->states[i] = (ino_t)state;
+		record->sockets[i] = socket != NULL ? strdup(socket) : NULL;
+		if (record->sockets[i] == NULL) {
+			return false;
+		}
+	}
+	return strcmp(text, TAIL) == 0;
+}
+
 static bool parse(char *text, struct guest_record *record) {
-	uint64_t slice, state, external, sandbox;
+	uint64_t slice, external, sandbox;
 	if (strncmp(text, HEAD, strlen(HEAD)) != 0) {
 		return false;
 	}
@@ -128,27 +152,23 @@ static bool parse(char *text, struct guest_record *record) {
 	if (!next_number(&text, "base", &record->base) ||
 		!next_number(&text, "limit", &record->limit) ||
 		!next_number(&text, "aperture", &record->aperture) ||
-		!next_number(&text, "slice", &slice) || !next_number(&text, "state", &state) ||
+		!next_number(&text, "slice", &slice) ||
 		!next_number(&text, "stop-timeout", &record->stop_timeout) ||
 		!next_number(&text, "external", &external) ||
 		!next_number(&text, "sandbox", &sandbox)) {
 		return false;
 	}
 	const char *colour = next_value(&text, "colour");
-	const char *title = next_value(&text, "title"), *socket = next_value(&text, "socket");
-	const char *setup = next_value(&text, "setup");
+	const char *title = next_value(&text, "title"), *setup = next_value(&text, "setup");
 	if (colour == NULL || !config_parse_colour(colour, &record->colour) || title == NULL ||
-		socket == NULL || setup == NULL || !parse_setup(setup, &record->setup) ||
-		strcmp(text, TAIL) != 0) {
+		setup == NULL || !parse_setup(setup, &record->setup)) {
 		return false;
 	}
 	record->slice = (ino_t)slice;
-	record->state = (ino_t)state;
 	record->vmm = external != 0 ? CONFIG_VMM_EXTERNAL : CONFIG_VMM_QEMU;
 	record->sandbox = sandbox != 0;
 	record->title = strdup(title);
-	record->socket = strdup(socket);
-	return record->title != NULL && record->socket != NULL;
+	return record->title != NULL && parse_functions(text, record);
 }
 
 int guest_record_load(const char *guest, struct guest_record *ret) {
@@ -183,6 +203,8 @@ void guest_record_remove(const char *guest) {
 
 void guest_record_finish(struct guest_record *record) {
 	free(record->title);
-	free(record->socket);
+	for (unsigned i = 0; i < LINK_FUNCTIONS; i++) {
+		free(record->sockets[i]);
+	}
 	*record = (struct guest_record){0};
 }

@@ -14,13 +14,15 @@
  */
 struct guest_record {
 	uint64_t base, limit, aperture; // of the slice
-	ino_t slice, state;             // the memfds
+	ino_t slice;                    // the memfd
+	ino_t states[LINK_FUNCTIONS];   // of each function of setup, the memfd of its state
 	uint64_t stop_timeout;          // us
 	enum config_vmm vmm;
 	bool sandbox;
 	struct config_colour colour;
-	char *title, *socket;    // owned
-	struct link_setup setup; // as its device got it
+	char *title;                   // owned
+	char *sockets[LINK_FUNCTIONS]; // owned: paths, as states
+	struct link_setup setup;       // as its device got it
 };
 
 /* Returns 0 or -errno; what is kept is whole, or as before. */

@@ -59,11 +59,19 @@ static char *check_length(char *result, char **ret_reason) {
 	return result;
 }
 
-char *guest_socket_path(const char *path, const char *guest, char **ret_reason) {
-	return check_length(path != NULL && path[0] != '\0'
-			? strdup(path)
-			: runtime_path(guest, "gpu.sock", ret_reason),
-		ret_reason);
+char *guest_socket_path(
+	const char *path, const char *guest, enum link_function function, char **ret_reason) {
+	const char *name = link_function_name(function);
+	char *result = NULL, file[32];
+	if (path == NULL || path[0] == '\0') {
+		snprintf(file, sizeof(file), "%s.sock", name);
+		result = runtime_path(guest, file, ret_reason);
+	} else if (function == LINK_FUNCTION_GPU) {
+		result = strdup(path);
+	} else if (asprintf(&result, "%s-%s", path, name) < 0) {
+		result = NULL;
+	}
+	return check_length(result, ret_reason);
 }
 
 char *guest_socket_link_path(const char *guest, char **ret_reason) {
@@ -75,8 +83,8 @@ char *guest_socket_qmp_path(const char *guest, char **ret_reason) {
 }
 
 void guest_socket_clean(const char *guest) {
-	static const char *const files[] = {
-		"gpu.sock", "link.sock", "qmp.sock", "record", "record.new"};
+	static const char *const files[] = {"gpu.sock", "keyboard.sock", "tablet.sock",
+		"mouse.sock", "touch.sock", "link.sock", "qmp.sock", "record", "record.new"};
 	char *directory = NULL, *path, *runtime = program_runtime_dir();
 	if (runtime != NULL && asprintf(&directory, "%s/guests/%s", runtime, guest) < 0) {
 		directory = NULL;

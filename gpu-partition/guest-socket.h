@@ -3,13 +3,17 @@
 
 #include <sys/types.h>
 
+#include "device-link.h"
+
 /*
- * Where a guest's VMM connects: `path` if that is set, else guests/NAME/gpu.sock in the
- * runtime directory, in a directory of mode 0700. Returns the path for the caller to
- * free; or NULL with one line of reason (see refuse()), also for one too long for a
- * socket.
+ * Where a guest's VMM connects to a function of its device: for the GPU `path` if that is
+ * set, and that with "-keyboard" and so on for the others; else gpu.sock, keyboard.sock and
+ * so on in guests/NAME in the runtime directory, which has mode 0700. Returns the path for the
+ * caller to free; or NULL with one line of reason (see refuse()), also for one too long for
+ * a socket.
  */
-char *guest_socket_path(const char *path, const char *guest, char **ret_reason);
+char *guest_socket_path(
+	const char *path, const char *guest, enum link_function function, char **ret_reason);
 
 /* Likewise guests/NAME/link.sock, where a later mulliond finds the guest's device. */
 char *guest_socket_link_path(const char *guest, char **ret_reason);

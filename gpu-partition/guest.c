@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "fd.h"
+#include "gpu-ports.h"
 #include "guest-socket.h"
 #include "log.h"
 #include "refuse.h"
@@ -248,7 +249,7 @@ static void set_running(struct guest *guest) {
 	guest->timer = sd_event_source_disable_unref(guest->timer);
 	if (guest->config->vmm == CONFIG_VMM_EXTERNAL) {
 		log_info("guest '%s': its GPU waits for a VMM at %s", name_of(guest),
-			guest->gpu.socket);
+			guest->gpu.sockets[LINK_FUNCTION_GPU]);
 	} else {
 		log_info("guest '%s': running (%s)", name_of(guest),
 			guest->machine.kvm ? "kvm" : "tcg");
@@ -329,26 +330,22 @@ int guest_show(struct guest *guest, int display, int viewer) {
 static void record(const struct guest *guest) {
 	const struct config_guest *config = guest->config;
 	const struct gpu *gpu = &guest->gpu;
-	struct stat slice, state;
-	int error = fstat(gpu->fds[LINK_FD_SLICE], &slice) < 0 ||
-			fstat(gpu->fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_STATE)], &state) < 0
-		? -errno
-		: 0;
+	struct guest_record kept = {
+		.base = gpu->base,
+		.limit = gpu->limit,
+		.aperture = gpu->aperture,
+		.stop_timeout = config->stop_timeout,
+		.vmm = config->vmm,
+		.sandbox = config->sandbox,
+		.colour = config->colour,
+		.title = config->title,
+		.setup = gpu->device.setup,
+	};
+	struct stat slice;
+	int error =
+		fstat(gpu->fds[LINK_FD_SLICE], &slice) < 0 ? -errno : gpu_ports_record(gpu, &kept);
 	if (error == 0) {
-		const struct guest_record kept = {
-			.base = gpu->base,
-			.limit = gpu->limit,
-			.aperture = gpu->aperture,
-			.slice = slice.st_ino,
-			.state = state.st_ino,
-			.stop_timeout = config->stop_timeout,
-			.vmm = config->vmm,
-			.sandbox = config->sandbox,
-			.colour = config->colour,
-			.title = config->title,
-			.socket = gpu->socket,
-			.setup = gpu->device.setup,
-		};
+		kept.slice = slice.st_ino;
 		error = guest_record_save(config->name, &kept);
 	}
 	if (error < 0) {
@@ -366,7 +363,7 @@ static int start_machine(struct guest *guest, char **ret_reason) {
 		fd_close(listener);
 		return listener < 0 ? -1 : refuse(ret_reason, "no QMP: %s", strerror(-qmp));
 	}
-	const struct machine_sockets sockets = {guest->gpu.socket, listener, qmp};
+	const struct machine_sockets sockets = {guest->gpu.sockets, listener, qmp};
 	int error = machine_start(&guest->machine, guest->event, guest->host, guest->config,
 		&guest->needs, &sockets, &machine_ops, guest, ret_reason);
 	// From here on it is there for as long as QEMU listens.

@@ -114,7 +114,7 @@ static int make_orphan(struct config *config, const char *name, const struct gue
 	*guest = (struct config_guest){
 		.name = strdup(name),
 		.title = strdup(record->title),
-		.socket = strdup(record->socket),
+		.socket = strdup(record->sockets[LINK_FUNCTION_GPU]),
 		.number = number,
 		.colour = record->colour,
 		.stop_timeout = record->stop_timeout,

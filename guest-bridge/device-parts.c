@@ -147,6 +147,7 @@ static int open_state(struct device *device) {
 
 void device_resume(struct device *device) {
 	vfio_user_server_tell(gpu_port(device)->server);
+	device_inputs_resume(device);
 	if (device->function.virtio != NULL) {
 		virtio_gpu_resume(device->function.virtio);
 	}
@@ -213,6 +214,9 @@ int device_set_up(struct device *device) {
 	if (error == 0) {
 		error = device_port_serve(gpu_port(device), device->event, &device->function.pci,
 			&device->function.irq, &server_ops, device);
+	}
+	if (error == 0) {
+		error = device_inputs_set_up(device);
 	}
 	if (error < 0) {
 		log_error("the device cannot be set up: %s", strerror(-error));

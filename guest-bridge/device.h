@@ -31,9 +31,10 @@ struct device {
 	struct device_port ports[LINK_FUNCTIONS];
 	struct slice slice;
 	struct gpu_function function;
-	struct bridge *bridge;    // owned
-	bool running;             // set up
-	struct input_route route; // of the bridge's input
+	struct device_input *inputs[LINK_FUNCTIONS]; // owned; NULL for the GPU's place
+	struct bridge *bridge;                       // owned
+	bool running;                                // set up
+	struct input_route route;                    // of the bridge's input
 
 	struct log_limit input_lost;
 };
@@ -45,6 +46,19 @@ int device_set_up(struct device *device);
 
 /* mulliond can be told again. Only after the set-up. */
 void device_resume(struct device *device);
+
+/* device-inputs.c: the functions of the guest's input, as many as setup says. */
+
+struct device_input;
+
+/* Serves them, and routes input to them. 0 or -errno. */
+int device_inputs_set_up(struct device *device);
+
+/* As device_resume(). */
+void device_inputs_resume(struct device *device);
+
+/* Once nothing is served any more. */
+void device_inputs_finish(struct device *device);
 
 /* device-mulliond.c */
 

@@ -35,6 +35,7 @@ static void device_finish(struct device *device) {
 		device_port_stop(&device->ports[i]);
 	}
 	bridge_destroy(device->bridge);
+	device_inputs_finish(device);
 	gpu_function_finish(&device->function);
 	for (unsigned i = 0; i < LINK_FUNCTIONS; i++) {
 		device_port_finish(&device->ports[i]);

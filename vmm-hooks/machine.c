@@ -89,7 +89,8 @@ static int handle_errors(sd_event_source *source, int fd, uint32_t events, void 
 static void handle_pci(void *data, const char *error, sd_json_variant *untrusted_result) {
 	struct machine *machine = data;
 	char address[MACHINE_PCI_MAX];
-	if (error == NULL && machine_pci_find(untrusted_result, QEMU_GPU_ID, address)) {
+	const char *id = link_function_name(LINK_FUNCTION_GPU);
+	if (error == NULL && machine_pci_find(untrusted_result, id, address)) {
 		memcpy(machine->pci_address, address, sizeof(address));
 		machine->ops->changed(machine->data);
 	}
@@ -209,7 +210,6 @@ static int spawn(struct machine *machine, sd_event *event, const struct config_g
 	const struct qemu_needs *needs, const struct machine_sockets *sockets, int errors_fd,
 	char why[SANDBOX_LINE_MAX]) {
 	struct qemu_context context = {
-		.gpu_socket = sockets->gpu,
 		.firmware_code = needs->firmware_code,
 		.firmware_vars = needs->firmware_vars,
 		.option_rom = needs->option_rom,
@@ -217,6 +217,9 @@ static int spawn(struct machine *machine, sd_event *event, const struct config_g
 		.kvm = needs->kvm,
 		.qmp_fd = PROCESS_FIRST_FD,
 	};
+	for (unsigned i = 0; i < LINK_FUNCTIONS; i++) {
+		context.sockets[i] = sockets->functions[i];
+	}
 	char **argv;
 	struct sandbox sandbox = {0};
 	int error = qemu_args_build(guest, &context, &argv);
@@ -226,7 +229,7 @@ static int spawn(struct machine *machine, sd_event *event, const struct config_g
 	struct process_spec spec = {
 		needs->program, argv, &sockets->qmp_listener, 1, errors_fd, errors_fd, NULL, true};
 	if (guest->sandbox) {
-		qemu_sandbox_init(&sandbox, guest, needs, sockets->gpu);
+		qemu_sandbox_init(&sandbox, guest, needs, sockets->functions);
 		spec.sandbox = &sandbox;
 	}
 	error = process_start(&machine->process, event, &spec, handle_exit, machine);

@@ -57,7 +57,7 @@ struct machine {
 
 /* Where a machine's QEMU meets others. */
 struct machine_sockets {
-	const char *gpu;  // path of the GPU's socket
+	char *const *functions; // paths of the sockets of LINK_FUNCTIONS; NULL where there is none
 	int qmp_listener; // where QEMU takes QMP connections, later ones, too; stays the caller's
 	int qmp;          // a connection to it; the machine's from then on, also on failure
 };

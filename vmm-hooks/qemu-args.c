@@ -13,8 +13,9 @@
 /* Longer than the default, so that a device that is restarted or debugged is not lost. */
 #define MESSAGE_TIMEOUT_MS 20000
 
-/* Fixed, and past the slots that QEMU gives to other devices: those never move it. */
-#define GPU_SLOT "0x10"
+/* The GPU's; the other functions follow. Fixed, and past the slots that QEMU gives to other
+ * devices: those never move them. */
+#define GPU_SLOT 0x10
 
 /* A growing argument vector; the first error sticks. */
 struct args {
@@ -134,16 +135,16 @@ static const char *option_rom(
 							      : context->option_rom;
 }
 
-static void add_gpu(
-	struct args *args, const struct config_guest *guest, const struct qemu_context *context) {
-	const char *rom = option_rom(guest, context);
+static void add_function(
+	struct args *args, enum link_function function, const char *socket, const char *rom) {
+	char slot[16];
 	sd_json_variant *json = NULL;
+	snprintf(slot, sizeof(slot), "0x%x", GPU_SLOT + function);
 	sd_json_buildo(&json, SD_JSON_BUILD_PAIR_STRING("driver", "vfio-user-pci"),
-		SD_JSON_BUILD_PAIR_STRING("id", QEMU_GPU_ID),
-		SD_JSON_BUILD_PAIR_STRING("bus", "pcie.0"),
-		SD_JSON_BUILD_PAIR_STRING("addr", GPU_SLOT),
+		SD_JSON_BUILD_PAIR_STRING("id", link_function_name(function)),
+		SD_JSON_BUILD_PAIR_STRING("bus", "pcie.0"), SD_JSON_BUILD_PAIR_STRING("addr", slot),
 		SD_JSON_BUILD_PAIR_OBJECT("socket", SD_JSON_BUILD_PAIR_STRING("type", "unix"),
-			SD_JSON_BUILD_PAIR_STRING("path", context->gpu_socket)),
+			SD_JSON_BUILD_PAIR_STRING("path", socket)),
 		SD_JSON_BUILD_PAIR_UNSIGNED("x-msg-timeout", MESSAGE_TIMEOUT_MS),
 		SD_JSON_BUILD_PAIR_CONDITION(rom != NULL, "romfile", SD_JSON_BUILD_STRING(rom)));
 	args_add_json(args, "-device", json);
@@ -151,7 +152,12 @@ static void add_gpu(
 
 static void add_devices(
 	struct args *args, const struct config_guest *guest, const struct qemu_context *context) {
-	add_gpu(args, guest, context);
+	for (unsigned i = 0; i < LINK_FUNCTIONS; i++) {
+		if (context->sockets[i] != NULL) {
+			add_function(args, i, context->sockets[i],
+				i == LINK_FUNCTION_GPU ? option_rom(guest, context) : NULL);
+		}
+	}
 	// Keys go to q35's PS/2 keyboard, which firmware and every kernel know. A USB
 	// keyboard would take them all, also where the guest has no driver for it.
 	args_add(args, "-device", "qemu-xhci,id=usb");

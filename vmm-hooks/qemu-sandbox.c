@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device-link.h"
 #include "words.h"
 
 /* What an installed program needs to be executed, and its data. /lib and its like are
@@ -97,7 +98,7 @@ static bool has_network(const struct config_guest *guest) {
 }
 
 void qemu_sandbox_init(struct sandbox *sandbox, const struct config_guest *guest,
-	const struct qemu_needs *needs, const char *gpu_socket) {
+	const struct qemu_needs *needs, char *const *sockets) {
 	*sandbox = (struct sandbox){
 		.kind = SANDBOX_KIND_VMM,
 		.host_network = has_network(guest),
@@ -118,7 +119,9 @@ void qemu_sandbox_init(struct sandbox *sandbox, const struct config_guest *guest
 	add_if_set(sandbox, SANDBOX_READ, false, needs->firmware_code);
 	add_folder(sandbox, SANDBOX_WRITE, needs->firmware_vars);
 	add_if_set(sandbox, SANDBOX_READ, false, needs->option_rom);
-	sandbox_add(sandbox, SANDBOX_READ, false, gpu_socket);
+	for (unsigned i = 0; i < LINK_FUNCTIONS; i++) {
+		add_if_set(sandbox, SANDBOX_READ, false, sockets[i]);
+	}
 	add_if_set(sandbox, SANDBOX_WRITE, false, guest->disk);
 	add_if_set(sandbox, SANDBOX_READ, false, guest->cdrom);
 	add_if_set(sandbox, SANDBOX_READ, false, guest->kernel);

@@ -7,10 +7,10 @@
 
 /*
  * The sandbox of a guest's QEMU: what is installed, to read; the guest's own files; its
- * GPU's socket; the network only where it has a network card. Errors stick in
+ * device's sockets (LINK_FUNCTIONS, NULL for those that are not there); the network only where it has a network card. Errors stick in
  * the result, which is the caller's to finish.
  */
 void qemu_sandbox_init(struct sandbox *sandbox, const struct config_guest *guest,
-	const struct qemu_needs *needs, const char *gpu_socket);
+	const struct qemu_needs *needs, char *const *sockets);
 
 #endif

@@ -18,6 +18,8 @@ OUTPUT = (1280, 800)
 MODES = {"firmware": (640, 480), "linux": (800, 600), "newer": OUTPUT}
 # What the guests see: ids and BARs.
 CARDS = {"linux": ("0x1af4 0x1050", (0, 2, 4)), "newer": ("0x1234 0x1111", (0, 2))}
+# Whose input goes through functions of its device.
+VIRTIO_INPUT = "linux"
 # What counts the modes that each sets.
 MODE_SETS = {"firmware": "mode-set", "linux": "command-mode-set", "newer": "mode-set"}
 BOOT_SECONDS = 120
@@ -69,7 +71,7 @@ network = none
       ("newer", "trixie-backports", "uefi", "bochs")):
     session.configure_linux(name, suite=suite, firmware=firmware, size="{}x{}".format(*MODES[name]),
       vram=f"{VRAM >> 20}M", memory="320M", autostart="yes", stop_timeout="15s",
-      personality=personality)
+      personality=personality, input="virtio" if name == VIRTIO_INPUT else "qmp")
 
 
 def program_names():
@@ -232,10 +234,26 @@ def own_files(session):
 # As protocols/device-link.h lists them: what it is, and how many there are, shown and
 # connected, from and to.
 DEVICE_FDS = {
-  "/dev/null": (1, 1), "socket": (5, 5), "pipe": (2, 2), "eventpoll": (1, 1), "signalfd": (1, 1),
-  "timerfd": (0, 4), "memfd:mullion-slice:NAME": (1, 1), "memfd:mullion-state:NAME": (1, 1),
-  "memfd:memory-backend-memfd": (1, 64), "memfd:mullion-canvas": (0, 2), "eventfd": (0, 4),
+  "/dev/null": (1, 1), "socket": (3, 3), "eventpoll": (1, 1), "signalfd": (1, 1),
+  "timerfd": (0, 4), "memfd:mullion-slice:NAME": (1, 1), "memfd:mullion-canvas": (0, 2),
 }
+# Likewise, of each function.
+FUNCTION_FDS = {
+  "socket": (2, 2), "pipe": (2, 2), "memfd:memory-backend-memfd": (1, 32), "eventfd": (0, 4),
+}
+
+
+def device_fds(guest):
+  functions = ["gpu"]
+  if guest == VIRTIO_INPUT:
+    functions += ["keyboard", "tablet", "mouse", "touch"]
+  expected = {kind.replace("NAME", guest): count for kind, count in DEVICE_FDS.items()}
+  for function in functions:
+    expected[f"memfd:mullion-state:{guest}:{function}"] = (1, 1)
+    for kind, (least, most) in FUNCTION_FDS.items():
+      before = expected.get(kind, (0, 0))
+      expected[kind] = (before[0] + least, before[1] + most)
+  return expected
 
 
 def descriptors(pid):
@@ -256,7 +274,7 @@ def device_descriptors(session):
   for guest in MODES:
     found, standard = descriptors(session.guest(guest)["devicePid"])
     same(len(set(standard)), 1, "kinds of standard output and error")
-    expected = {kind.replace("NAME", guest): count for kind, count in DEVICE_FDS.items()}
+    expected = device_fds(guest)
     same([kind for kind in found if kind not in expected], [], f"further kinds of '{guest}'")
     for kind, (least, most) in expected.items():
       check(least <= found.get(kind, 0) <= most, f"{found.get(kind, 0)} of {kind} in '{guest}'")

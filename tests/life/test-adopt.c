@@ -682,7 +682,7 @@ static void records_come_back_as_they_were(void **state) {
 		.limit = UINT64_MAX,
 		.aperture = 4096,
 		.slice = 7,
-		.state = 8,
+		.states = {8, 18, 28, 38, 48},
 		.stop_timeout = 9,
 		.vmm = CONFIG_VMM_EXTERNAL,
 		.colour = {0x12, 0x34, 0xff},
@@ -692,12 +692,12 @@ static void records_come_back_as_they_were(void **state) {
 				.personality = LINK_PERSONALITY_BOCHS,
 				.heads = 1,
 				.hidden_refresh = 1000,
-				.functions = 1,
+				.functions = LINK_FUNCTIONS,
 				.slice_base = UINT64_MAX - 1,
 				.name = "r",
 			},
 		.title = (char *)"A title: with words",
-		.socket = (char *)"/tmp/x y",
+		.sockets = {(char *)"/tmp/x y", (char *)"b", (char *)"c", (char *)"d", (char *)"e"},
 	};
 	struct guest_record back;
 	char path[128];
@@ -712,13 +712,15 @@ static void records_come_back_as_they_were(void **state) {
 	assert_int_equal(back.limit, record.limit);
 	assert_int_equal(back.aperture, record.aperture);
 	assert_int_equal(back.slice, 7);
-	assert_int_equal(back.state, 8);
+	assert_memory_equal(back.states, record.states, sizeof(back.states));
 	assert_int_equal(back.stop_timeout, 9);
 	assert_int_equal(back.vmm, CONFIG_VMM_EXTERNAL);
 	assert_memory_equal(&back.colour, &record.colour, sizeof(back.colour));
 	assert_memory_equal(&back.setup, &record.setup, sizeof(back.setup));
 	assert_string_equal(back.title, record.title);
-	assert_string_equal(back.socket, record.socket);
+	for (unsigned i = 0; i < LINK_FUNCTIONS; i++) {
+		assert_string_equal(back.sockets[i], record.sockets[i]);
+	}
 	guest_record_finish(&back);
 	// Cut off anywhere, it is refused.
 	snprintf(path, sizeof(path), "%s/guests/r/record", directory);

@@ -22,6 +22,7 @@
 #include <cmocka.h>
 
 #include "../tree.h"
+#include "device-link.h"
 
 static char directory[] = "/tmp/test-vmm-sandbox-XXXXXX";
 
@@ -79,7 +80,7 @@ static int listen_at(const char *name) {
 struct machine {
 	struct config_guest guest;
 	struct qemu_needs needs;
-	char *socket;
+	char *sockets[LINK_FUNCTIONS];
 };
 
 static void machine_init(struct machine *machine) {
@@ -95,7 +96,7 @@ static void machine_init(struct machine *machine) {
 			},
 		.needs.program = (char *)"/usr/bin/sh",
 		.needs.option_rom = place("mine/rom"),
-		.socket = place("mine/gpu.sock"),
+		.sockets = {place("mine/gpu.sock")},
 	};
 }
 
@@ -105,7 +106,7 @@ static void machine_finish(struct machine *machine) {
 	free(machine->guest.cdrom);
 	free(machine->guest.paths);
 	free(machine->guest.read_only_paths);
-	free(machine->socket);
+	free(machine->sockets[0]);
 }
 
 /* Runs in the sandbox; what it returns is the exit status. problem may be NULL. */
@@ -115,7 +116,7 @@ static int run_in(struct machine *machine, int (*program)(const char *), const c
 	int status;
 	struct sandbox_problem *problem = mmap(
 		NULL, sizeof(*problem), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	qemu_sandbox_init(&sandbox, &machine->guest, &machine->needs, machine->socket);
+	qemu_sandbox_init(&sandbox, &machine->guest, &machine->needs, machine->sockets);
 	fflush(NULL);
 	pid_t pid = sandbox_fork(&sandbox);
 	if (pid == 0) {
@@ -355,7 +356,7 @@ static void layers_are_read_back(void **state) {
 	char byte;
 	machine_init(&machine);
 	int gpu = listen_at("mine/gpu.sock");
-	qemu_sandbox_init(&sandbox, &machine.guest, &machine.needs, machine.socket);
+	qemu_sandbox_init(&sandbox, &machine.guest, &machine.needs, machine.sockets);
 	assert_return_code(pipe2(in, O_CLOEXEC), errno);
 	assert_return_code(pipe2(out, 0), errno);
 	pid_t pid = sandbox_fork(&sandbox);

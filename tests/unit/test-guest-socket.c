@@ -28,7 +28,8 @@ static int remove_directory(void **state) {
 
 static void its_place_is_private(void **state) {
 	struct stat status;
-	char *reason = NULL, *path = guest_socket_path("", "work", &reason), *slash;
+	char *reason = NULL, *path = guest_socket_path("", "work", LINK_FUNCTION_GPU, &reason),
+	     *slash;
 	assert_non_null(path);
 	assert_null(reason);
 	assert_non_null(strstr(path, "/guests/work/gpu.sock"));
@@ -39,23 +40,32 @@ static void its_place_is_private(void **state) {
 	free(path);
 }
 
+static void functions_have_places_beside_the_gpu(void **state) {
+	char *reason = NULL, *own = guest_socket_path(NULL, "work", LINK_FUNCTION_TABLET, &reason);
+	char *users = guest_socket_path("/tmp/a.sock", "work", LINK_FUNCTION_MOUSE, &reason);
+	assert_non_null(strstr(own, "/guests/work/tablet.sock"));
+	assert_string_equal(users, "/tmp/a.sock-mouse");
+	free(own);
+	free(users);
+}
+
 static void a_path_that_is_too_long_is_refused(void **state) {
 	char longest[108], *reason = NULL;
 	memset(longest, 'a', sizeof(longest));
 	longest[0] = '/';
 	longest[107] = '\0';
-	char *path = guest_socket_path(longest, "work", &reason);
+	char *path = guest_socket_path(longest, "work", LINK_FUNCTION_GPU, &reason);
 	assert_non_null(path);
 	free(path);
 	char longer[110];
 	snprintf(longer, sizeof(longer), "%sa", longest);
-	assert_null(guest_socket_path(longer, "work", &reason));
+	assert_null(guest_socket_path(longer, "work", LINK_FUNCTION_GPU, &reason));
 	assert_non_null(strstr(reason, "107"));
 	free(reason);
 }
 
 static void a_socket_without_a_listener_is_replaced(void **state) {
-	char *reason = NULL, *path = guest_socket_path(NULL, "stale", &reason);
+	char *reason = NULL, *path = guest_socket_path(NULL, "stale", LINK_FUNCTION_GPU, &reason);
 	int fd = guest_socket_listen(path, SOCK_STREAM, &reason);
 	assert_true(fd >= 0);
 	assert_int_equal(guest_socket_owner(path), getpid());
@@ -69,7 +79,8 @@ static void a_socket_without_a_listener_is_replaced(void **state) {
 }
 
 static void a_socket_in_use_is_refused_with_its_owner(void **state) {
-	char *reason = NULL, *path = guest_socket_path(NULL, "busy", &reason), pid[16];
+	char *reason = NULL, *path = guest_socket_path(NULL, "busy", LINK_FUNCTION_GPU, &reason),
+	     pid[16];
 	int fd = guest_socket_listen(path, SOCK_STREAM, &reason);
 	assert_int_equal(guest_socket_listen(path, SOCK_STREAM, &reason), -1);
 	snprintf(pid, sizeof(pid), "process %d", getpid());
@@ -96,6 +107,7 @@ static void what_is_no_socket_stays(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(its_place_is_private),
+		cmocka_unit_test(functions_have_places_beside_the_gpu),
 		cmocka_unit_test(a_path_that_is_too_long_is_refused),
 		cmocka_unit_test(a_socket_without_a_listener_is_replaced),
 		cmocka_unit_test(a_socket_in_use_is_refused_with_its_owner),

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <systemd/sd-json.h>
 
@@ -23,7 +24,7 @@ static struct config_guest plain_guest(void) {
 
 static struct qemu_context bios_context(void) {
 	return (struct qemu_context){
-		.gpu_socket = "/run/mullion/guests/work/gpu.sock",
+		.sockets = {"/run/mullion/guests/work/gpu.sock"},
 		.disk_format = "raw",
 		.qmp_fd = 3,
 	};
@@ -89,7 +90,7 @@ static void every_machine_has_the_fixed_part(void **state) {
 static void the_gpu_is_a_vfio_user_device_with_a_long_time_out(void **state) {
 	struct config_guest guest = plain_guest();
 	struct qemu_context context = bios_context();
-	context.gpu_socket = "/run/a,b \"c\"/gpu.sock";
+	context.sockets[LINK_FUNCTION_GPU] = "/run/a,b \"c\"/gpu.sock";
 	char **argv;
 	assert_int_equal(qemu_args_build(&guest, &context, &argv), 0);
 	sd_json_variant *gpu = find_json(argv, "-device", "driver", "vfio-user-pci");
@@ -102,6 +103,34 @@ static void the_gpu_is_a_vfio_user_device_with_a_long_time_out(void **state) {
 	assert_string_equal(sd_json_variant_string(sd_json_variant_by_key(socket, "path")),
 		"/run/a,b \"c\"/gpu.sock");
 	sd_json_variant_unref(gpu);
+	words_free(argv);
+}
+
+static void every_function_is_a_device_in_a_slot_of_its_own(void **state) {
+	struct config_guest guest = plain_guest();
+	struct qemu_context context = bios_context();
+	char **argv;
+	context.option_rom = "/a/vgabios.bin";
+	for (unsigned i = 1; i < LINK_FUNCTIONS; i++) {
+		context.sockets[i] = link_function_name(i);
+	}
+	assert_int_equal(qemu_args_build(&guest, &context, &argv), 0);
+	for (unsigned i = 0; i < LINK_FUNCTIONS; i++) {
+		char slot[8];
+		snprintf(slot, sizeof(slot), "0x1%u", i);
+		sd_json_variant *device = find_json(argv, "-device", "id", link_function_name(i));
+		assert_non_null(device);
+		assert_string_equal(
+			sd_json_variant_string(sd_json_variant_by_key(device, "addr")), slot);
+		sd_json_variant *socket = sd_json_variant_by_key(device, "socket");
+		assert_string_equal(sd_json_variant_string(sd_json_variant_by_key(socket, "path")),
+			context.sockets[i]);
+		assert_int_equal(
+			sd_json_variant_by_key(device, "romfile") != NULL, i == LINK_FUNCTION_GPU);
+		sd_json_variant_unref(device);
+	}
+	// What firmware knows stays.
+	assert_int_equal(count(argv, "-device", "usb-tablet,bus=usb.0"), 1);
 	words_free(argv);
 }
 
@@ -316,6 +345,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_machine_has_the_fixed_part),
 		cmocka_unit_test(the_gpu_is_a_vfio_user_device_with_a_long_time_out),
+		cmocka_unit_test(every_function_is_a_device_in_a_slot_of_its_own),
 		cmocka_unit_test(bios_gets_the_rom_of_its_card),
 		cmocka_unit_test(acceleration_follows_the_context),
 		cmocka_unit_test(uefi_gets_its_code_read_only_and_its_variables_writable),
