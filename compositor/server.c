@@ -11,6 +11,7 @@
 #include <wlr/backend/wayland.h>
 #include <wlr/config.h>
 #include <wlr/render/allocator.h>
+#include <wlr/render/pixman.h>
 #include <wlr/render/wlr_renderer.h>
 #include <wlr/types/wlr_compositor.h>
 #include <wlr/types/wlr_data_device.h>
@@ -38,6 +39,7 @@
 #include "paint.h"
 #include "seat.h"
 #include "session-keep.h"
+#include "software-renderer.h"
 #include "window.h"
 #include "wlr-compat.h"
 #include "xdg.h"
@@ -109,6 +111,14 @@ static bool init_backend(struct server *server) {
 		log_error(
 			"no memory for the screen can be had from the GPU: try WLR_RENDERER=pixman");
 		return false;
+	}
+	if (wlr_renderer_is_pixman(server->renderer)) {
+		struct wlr_renderer *renderer = software_renderer_create(server->renderer);
+		if (renderer == NULL) {
+			log_error("no memory for a renderer");
+			return false;
+		}
+		server->renderer = renderer;
 	}
 	return true;
 }

@@ -627,6 +627,30 @@ static void wait_for_mode(struct fight *fight, int width) {
 	assert_int_equal(session_window(&fight->session, "hostile", "modeWidth"), width);
 }
 
+static void pool_that_grows_is_read_where_it_is(void **state) {
+	struct fight *fight = *state;
+	int fd = make_memory(2 * (size_t)SIZE);
+	for (int i = 0; i < SIZE; i += 4) {
+		assert_int_equal(pwrite(fd, &(uint32_t){(uint32_t)i}, 4, i), 4);
+	}
+	struct wl_shm_pool *pool = wl_shm_create_pool(fight->peer.shm, fd, SIZE);
+	peer_make_desktop(&fight->peer);
+	show(fight,
+		wl_shm_pool_create_buffer(pool, 0, WIDTH, HEIGHT, STRIDE, WL_SHM_FORMAT_XRGB8888));
+	wait_for_mode(fight, WIDTH);
+	size_t screen_size, own_size;
+	uint8_t *screen = take_picture(fight, NULL, &screen_size);
+	uint8_t *own = take_picture(fight, "hostile", &own_size);
+	wl_shm_pool_resize(pool, 2 * SIZE);
+	assert_kept(fight, "a pool that grows");
+	assert_same_picture(fight, "hostile", own, own_size, "a pool that grew");
+	assert_same_picture(fight, NULL, screen, screen_size, "a pool that grew");
+	wl_shm_pool_destroy(pool);
+	close(fd);
+	free(screen);
+	free(own);
+}
+
 static void window_keeps_its_picture_while_its_device_is_replaced(void **state) {
 	struct fight *fight = *state;
 	static const char *const keys[] = {
@@ -748,6 +772,7 @@ int main(void) {
 		fight_test(half_a_message_harms_nobody),
 		fight_test(descriptors_that_nobody_asked_for_harm_nobody),
 		fight_test(guest_whose_client_left_is_shown_again),
+		fight_test(pool_that_grows_is_read_where_it_is),
 		fight_test(window_keeps_its_picture_while_its_device_is_replaced),
 		fight_test(new_device_may_have_another_mode),
 		fight_test(full_screen_stays_while_its_device_is_replaced),
