@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """mullion on a real screen: a machine with virtio-vga, whose kernel drives it by KMS and
-whose keyboard and tablet are read by libinput. Its root is the one that the tests run in.
+whose keyboard, tablet and touch screen are read by libinput. Its root is the one that the tests run in.
 The guest in the session is the mock VMM's: what is under test here is the screen.
 """
 import json
@@ -20,8 +20,10 @@ plan = Plan()
 
 class Screen(Machine):
   def __init__(self):
+    # QEMU gives a button to the last device that has one: the tablet.
     super().__init__("kms-machine", "-device", f"virtio-vga,xres={SCREEN[0]},yres={SCREEN[1]}",
-      "-device", "virtio-keyboard-pci", "-device", "virtio-tablet-pci")
+      "-device", "virtio-keyboard-pci", "-device", "virtio-multitouch-pci",
+      "-device", "virtio-tablet-pci")
 
   def keys(self, *names):
     """Presses keys in this order and lets them go in the other."""
@@ -40,6 +42,17 @@ class Screen(Machine):
     if button is not None:
       self.command("input-send-event",
         events=[{"type": "btn", "data": {"button": "left", "down": button}}])
+
+  def touch(self, slot, x, y, kind="update"):
+    """Puts a finger down ("begin"), or moves it; "end" lifts it."""
+    def mtt(kind, axis, value):
+      return {"type": "mtt", "data": {"type": kind, "slot": slot,
+        "tracking-id": -1 if kind == "end" else slot, "axis": axis, "value": value}}
+    events = [mtt(kind, "x", 0)]
+    if kind != "end":
+      events += [mtt("data", axis, value * 32767 // (size - 1))
+        for axis, value, size in (("x", x, SCREEN[0]), ("y", y, SCREEN[1]))]
+    self.command("input-send-event", events=events)
 
   def screen(self):
     file = self.path("screen.png")
@@ -96,6 +109,20 @@ def drag(machine):
   after = wait_until(lambda: machine.window()["x"] != before["x"] and machine.window(), "the move", 20, 0.5)
   check(abs(after["x"] - before["x"] - 120) <= 2, f"moved by {after['x'] - before['x']}, not 120")
   check(abs(after["y"] - before["y"] - 60) <= 2, f"moved by {after['y'] - before['y']}, not 60")
+  wait_until(lambda: machine.shows_card(after["x"], after["y"]), "the card where it was dragged", 20, 0.5)
+
+
+@plan.test("dragging the title with a finger on a real touch screen moves the window")
+def drag_by_touch(machine):
+  before = machine.window()
+  x, y = before["x"] + 100, before["y"] - 12
+  machine.touch(0, x, y, "begin")
+  for step in range(1, 11):
+    machine.touch(0, x + 10 * step, y + 4 * step)
+  machine.touch(0, x, y, "end")
+  after = wait_until(lambda: machine.window()["x"] - before["x"] > 95 and machine.window(), "the move", 20, 0.5)
+  check(abs(after["x"] - before["x"] - 100) <= 2, f"moved by {after['x'] - before['x']}, not 100")
+  check(abs(after["y"] - before["y"] - 40) <= 2, f"moved by {after['y'] - before['y']}, not 40")
   wait_until(lambda: machine.shows_card(after["x"], after["y"]), "the card where it was dragged", 20, 0.5)
 
 
