@@ -4,10 +4,11 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 
-from tap import check, wait_until
+from tap import check, same, wait_until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.environ.get("MULLION_TEST_BUILD") or os.path.join(HERE, "..", "..", "build")
@@ -138,10 +139,12 @@ extra = -serial file:{self.serial_file(name)}
 paths = {self.path(name + '.serial')}
 """)
 
-  def start(self, name="mullion", **more):
+  def start(self, name="mullion", executable=None, **more):
+    """executable stands in the program's place."""
     with open(self.path(f"{name}.log"), "ab") as log:
-      self.process = subprocess.Popen([program(name)], env=dict(self.environment, **more),
-        stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
+      self.process = subprocess.Popen([program(name)], executable=executable,
+        env=dict(self.environment, **more), stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+        start_new_session=True)
     self.started.append(self.process)
 
   def left_over(self):
@@ -235,6 +238,15 @@ paths = {self.path(name + '.serial')}
       self.input_process.stdin.write(command + "\n")
       answer = self.input_process.stdout.readline()
       check(answer == "ok\n", f"virtual-input has ended at '{command}'")
+
+  def touch(self, *commands):
+    """Does one thing after the other with the touch screen of tests/mullion-touched."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as hand:
+      hand.bind("")
+      hand.connect(os.path.join(self.runtime, "mullion", "touch"))
+      for command in commands:
+        hand.send(command.encode())
+        same(hand.recv(16), b"ok", f"the answer to '{command}'")
 
   def expect_keys(self, guest, seconds=20):
     """Waits until keys reach a guest, as they do not while its GPU process is replaced."""

@@ -11,7 +11,7 @@ import re
 import signal
 import time
 
-from session import Session, memfds, qemu_lacks
+from session import TESTS, Session, memfds, qemu_lacks
 from tap import Plan, check, run_program, same, skip_all, wait_until
 
 OUTPUT = (1280, 800)
@@ -355,11 +355,27 @@ def pointer(session):
 
 @plan.test("a click and a turn of the wheel reach the guest")
 def buttons(session):
+  session.touch("plug") # of which the guest's device has heard before it hears of a button
   mark = session.mark("linux")
   session.input("move 590 400", "click 600 400")
   session.expect_serial("linux", f"^key {BTN_LEFT} 1\nkey {BTN_LEFT} 0$", mark, 10)
   session.input("wheel 1", "wheel -1")
   session.expect_serial("linux", "^wheel -1\nwheel 1$", mark, 10)
+
+
+@plan.test("a tap reaches a guest without a touch screen as a click, from the first finger")
+def tap(session):
+  mark = session.mark("linux")
+  session.touch("down 0 640 380", "frame", "down 1 300 300", "frame", "motion 0 660 380", "frame",
+    "up 0", "up 1", "frame")
+  session.expect_serial("linux", f"^key {BTN_LEFT} 0$", mark, 10)
+  check(f"key {BTN_LEFT} 1" in session.serial("linux")[mark:], "the guest saw no press")
+  seen = [(int(x) / 32767, int(y) / 32767)
+    for x, y in re.findall(r"^pointer (\d+) (\d+)$", session.serial("linux")[mark:], re.MULTILINE)]
+  for x in (440, 460):
+    check(any(abs(one[0] - x / 800) < 0.002 and abs(one[1] - 280 / 600) < 0.002 for one in seen),
+      f"the finger was seen at {seen}, not {x},280")
+  session.touch("unplug")
 
 
 @plan.test("motion of a locked pointer reaches the guest as a mouse's, and it gets out by the key")
@@ -653,7 +669,7 @@ def main():
   session = Session()
   try:
     configure(session)
-    session.start()
+    session.start(executable=os.path.join(TESTS, "mullion-touched"))
     return plan.run(session, on_failure=session.tails)
   finally:
     session.finish()

@@ -1,6 +1,6 @@
 /*
  * A touch screen for the headless compositor: linked into mullion, it stands in libinput's
- * place. It is touched by datagrams to the socket 'touch' in MULLION_RUNTIME_DIR, one command
+ * place. It is touched by datagrams to the socket 'touch' in the runtime directory, one command
  * each, and each answered with one:
  *
  *	plug, unplug
@@ -20,6 +20,7 @@
 #include <wlr/types/wlr_output.h>
 
 #include "output.h"
+#include "program.h"
 #include "server.h"
 
 static const struct wlr_touch_impl impl = {.name = "test"};
@@ -98,12 +99,14 @@ static int handle_command(int fd, uint32_t mask, void *data) {
 	return 0;
 }
 
-static int listen_for_commands(void) {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+static int listen_for_commands(struct sockaddr_un *address) {
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/touch",
-		getenv("MULLION_RUNTIME_DIR"));
-	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+	char *folder = program_runtime_dir();
+	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
+	snprintf(address->sun_path, sizeof(address->sun_path), "%s/touch",
+		folder != NULL ? folder : "");
+	free(folder);
+	if (fd < 0 || bind(fd, (struct sockaddr *)address, sizeof(*address)) < 0) {
 		perror("touch screen");
 		exit(EXIT_FAILURE);
 	}
@@ -115,13 +118,15 @@ bool __real_server_run(struct server *s, const char *command);
 bool __wrap_server_run(struct server *s, const char *command);
 
 bool __wrap_server_run(struct server *s, const char *command) {
+	struct sockaddr_un address;
 	server = s;
-	int fd = listen_for_commands();
+	int fd = listen_for_commands(&address);
 	struct wl_event_source *source =
 		wl_event_loop_add_fd(s->loop.wayland, fd, WL_EVENT_READABLE, handle_command, NULL);
 	bool done = __real_server_run(s, command);
 	wl_event_source_remove(source);
 	close(fd);
+	unlink(address.sun_path);
 	unplug();
 	return done;
 }
