@@ -96,6 +96,7 @@ static int describe(struct window *window, int stack, bool lasting, sd_json_vari
 	guest_window_mode(head->window, &mode_width, &mode_height);
 	// For comparison only whether it has ever been drawn counts.
 	uint64_t frames = lasting ? head->frames > 0 : head->frames;
+	uint64_t direct = lasting ? 0 : head->direct;
 	return sd_json_buildo(ret, SD_JSON_BUILD_PAIR_STRING("guest", head->guest->name),
 		SD_JSON_BUILD_PAIR_UNSIGNED("head", head->number + 1),
 		SD_JSON_BUILD_PAIR_INTEGER("x", window->shown.x),
@@ -107,7 +108,8 @@ static int describe(struct window *window, int stack, bool lasting, sd_json_vari
 		SD_JSON_BUILD_PAIR_INTEGER("stack", stack),
 		SD_JSON_BUILD_PAIR_BOOLEAN("focused", window->server->focused == window),
 		SD_JSON_BUILD_PAIR_BOOLEAN("fullscreen", window->fullscreen != NULL),
-		SD_JSON_BUILD_PAIR_UNSIGNED("frames", frames));
+		SD_JSON_BUILD_PAIR_UNSIGNED("frames", frames),
+		SD_JSON_BUILD_PAIR_UNSIGNED("direct", direct));
 }
 
 /* {"windows": [...]}, the front one first. */

@@ -160,6 +160,7 @@ static void handle_output_sample(struct wl_listener *listener, void *data) {
 		return;
 	}
 	if (event->direct_scanout) {
+		window->base.head->direct++;
 		wlr_presentation_surface_scanned_out_on_output(surface, event->output->output);
 	} else {
 		wlr_presentation_surface_textured_on_output(surface, event->output->output);

@@ -42,6 +42,7 @@ struct guest_head {
 	struct guest_window *window;   // NULL while it has none
 	struct guest_desktop *desktop; // what its device shows on it, NULL for nothing
 	uint64_t frames;               // that were shown
+	uint64_t direct;               // frames of a screen that were its buffer itself
 	struct wlr_box place;          // of its last window
 	bool moved, sized;             // what of that the user chose
 	bool pointer_locked;           // to its window

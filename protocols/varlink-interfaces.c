@@ -176,7 +176,10 @@ static SD_VARLINK_DEFINE_STRUCT_TYPE(Window, SD_VARLINK_DEFINE_FIELD(guest, SD_V
 	SD_VARLINK_DEFINE_FIELD(focused, SD_VARLINK_BOOL, 0),
 	SD_VARLINK_DEFINE_FIELD(fullscreen, SD_VARLINK_BOOL, 0),
 	SD_VARLINK_FIELD_COMMENT("Frames that the guest has had shown"),
-	SD_VARLINK_DEFINE_FIELD(frames, SD_VARLINK_INT, 0));
+	SD_VARLINK_DEFINE_FIELD(frames, SD_VARLINK_INT, 0),
+	SD_VARLINK_FIELD_COMMENT(
+		"Frames of a screen that were the guest's own memory, scanned out without being composed"),
+	SD_VARLINK_DEFINE_FIELD(direct, SD_VARLINK_INT, 0));
 
 static SD_VARLINK_DEFINE_METHOD_FULL(Windows, SD_VARLINK_SUPPORTS_MORE,
 	SD_VARLINK_DEFINE_OUTPUT_BY_TYPE(windows, Window, SD_VARLINK_ARRAY));

@@ -131,7 +131,7 @@ static int serve_windows(sd_varlink *link, sd_json_variant *parameters,
 	sd_varlink_method_flags_t flags, void *data) {
 	return reply_text(link,
 		"{\"windows\":[{\"guest\":\"work\",\"head\":2,\"x\":-20,\"y\":40,\"width\":1024,\"height\":768,"
-		"\"modeWidth\":0,\"modeHeight\":0,\"stack\":0,\"focused\":true,\"fullscreen\":false,\"frames\":9}]}");
+		"\"modeWidth\":0,\"modeHeight\":0,\"stack\":0,\"focused\":true,\"fullscreen\":false,\"frames\":9,\"direct\":4}]}");
 }
 
 /* By the name: "work" a good picture, others each wrong in their own way. */
@@ -359,8 +359,8 @@ static void traps_are_counted_apart_with_their_rates(void **state) {
 
 static void windows_are_listed(void **state) {
 	expect("windows", 0,
-		"GUEST  HEAD    X   Y  SIZE      MODE  STACK  FOCUSED  FULL SCREEN  FRAMES\n"
-		"work      2  -20  40  1024x768  -         0  yes      no                9\n");
+		"GUEST  HEAD    X   Y  SIZE      MODE  STACK  FOCUSED  FULL SCREEN  FRAMES  DIRECT\n"
+		"work      2  -20  40  1024x768  -         0  yes      no                9       4\n");
 }
 
 static void arguments_arrive_at_the_compositor(void **state) {
