@@ -1,6 +1,7 @@
 /*
  * The least that a viewer of QEMU's -display dbus,p2p=yes can be: takes the screen as shared
- * memory, hears of every change, and looks at nothing.
+ * memory, hears of every change, and looks at one pixel. Prints the boxes that it sees as
+ * watch-screen does.
  *
  *	dbus-screen QMP-SOCKET
  *
@@ -11,10 +12,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <systemd/sd-bus.h>
 #include <unistd.h>
+
+#include "clock.h"
+#include "mark.h"
+
+struct screen {
+	uint8_t *map; // NULL before the first
+	size_t size;
+	uint32_t offset, stride;
+	struct mark mark;
+};
 
 static void must(int result, const char *what) {
 	if (result < 0) {
@@ -72,6 +84,37 @@ static int ignore(sd_bus_message *message, void *data, sd_bus_error *error) {
 	return sd_bus_reply_method_return(message, NULL);
 }
 
+static void look(struct screen *screen) {
+	size_t at = screen->offset + (size_t)(MARK_Y + 1) * screen->stride + (MARK_X + 1) * 4;
+	uint32_t pixel;
+	if (screen->map != NULL && at + sizeof(pixel) <= screen->size) {
+		memcpy(&pixel, screen->map + at, sizeof(pixel));
+		mark_see(&screen->mark, pixel, clock_nsec());
+	}
+}
+
+static int take_map(sd_bus_message *message, void *data, sd_bus_error *error) {
+	struct screen *screen = data;
+	uint32_t width, height, format;
+	int fd;
+	if (screen->map != NULL) {
+		munmap(screen->map, screen->size);
+	}
+	must(sd_bus_message_read(message, "huuuuu", &fd, &screen->offset, &width, &height,
+		     &screen->stride, &format),
+		"ScanoutMap");
+	screen->size = screen->offset + (size_t)height * screen->stride;
+	screen->map = mmap(NULL, screen->size, PROT_READ, MAP_SHARED, fd, 0);
+	must_call(screen->map == MAP_FAILED ? -1 : 0, "the screen's memory");
+	look(screen);
+	return sd_bus_reply_method_return(message, NULL);
+}
+
+static int update_map(sd_bus_message *message, void *data, sd_bus_error *error) {
+	look(data);
+	return sd_bus_reply_method_return(message, NULL);
+}
+
 static int get_interfaces(sd_bus *bus, const char *path, const char *interface,
 	const char *property, sd_bus_message *reply, void *data, sd_bus_error *error) {
 	return sd_bus_message_append(reply, "as", 1, "org.qemu.Display1.Listener.Unix.Map");
@@ -90,8 +133,8 @@ static const sd_bus_vtable listener[] = {
 
 static const sd_bus_vtable map[] = {
 	SD_BUS_VTABLE_START(0),
-	SD_BUS_METHOD("ScanoutMap", "huuuuu", "", ignore, SD_BUS_VTABLE_UNPRIVILEGED),
-	SD_BUS_METHOD("UpdateMap", "iiii", "", ignore, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("ScanoutMap", "huuuuu", "", take_map, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("UpdateMap", "iiii", "", update_map, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_VTABLE_END,
 };
 
@@ -116,6 +159,7 @@ int main(int argc, char **argv) {
 		fprintf(stderr, "usage: dbus-screen QMP-SOCKET\n");
 		return 2;
 	}
+	struct screen state = {0};
 	int ends[2];
 	sd_bus *display = open_bus(connect_display(argv[1]));
 	must(sd_bus_start(display), "the display");
@@ -126,7 +170,7 @@ int main(int argc, char **argv) {
 		     screen, NULL, path, "org.qemu.Display1.Listener", listener, NULL),
 		"the listener");
 	must(sd_bus_add_object_vtable(
-		     screen, NULL, path, "org.qemu.Display1.Listener.Unix.Map", map, NULL),
+		     screen, NULL, path, "org.qemu.Display1.Listener.Unix.Map", map, &state),
 		"the listener");
 	must(sd_bus_call_method_async(display, NULL, NULL, "/org/qemu/Display1/Console_0",
 		     "org.qemu.Display1.Console", "RegisterListener", handle_registered, NULL, "h",

@@ -55,7 +55,10 @@ def describe(error):
 def run_program(main):
   """Runs main(), which returns how many tests failed, as the whole program. What is told to end
   cleans up as well."""
-  signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+  def leave(*_):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN) # a second one would end the cleaning up
+    sys.exit(143)
+  signal.signal(signal.SIGTERM, leave)
   sys.exit(1 if main() else 0)
 
 

@@ -6,9 +6,13 @@
  *	full   page flips between two pictures that differ everywhere
  *	small  a box of 100x20 changes, and all of the picture is said to have changed
  *	none   nothing changes, and all of the picture is said to have changed
+ *	rate   as full, as fast as the display takes it, whatever RATE is
+ *	mark   as small, on black, at a pace that meets every phase of a display's refresh; before
+ *	       each time the box's number, which its colour has as well, goes to port 0xe9
+ *	still  both pictures are shown once, and then nothing is done
  *
- * Prints a line when it begins, when the picture is up, and when it ends, with the frames of
- * the time between the last two.
+ * Prints a line when the picture has been up for half a second, and one at the end with the
+ * frames of the time between the two.
  */
 #include <drm/drm.h>
 #include <drm/drm_mode.h>
@@ -20,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/io.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -27,6 +32,10 @@
 
 #define MAX_IDS 16
 #define MAX_MODES 128
+#define WARM_NSEC 500000000
+#define MARK_PORT 0xe9
+#define MARK_COLOUR 0xa55a00 // and its number
+#define MARK_PERIOD_NSEC 53100000
 
 struct buffer {
 	uint32_t framebuffer, pitch;
@@ -180,15 +189,36 @@ static void sleep_until(uint64_t nsec) {
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 }
 
+static bool is(const char *what, const char *work) {
+	return strcmp(what, work) == 0;
+}
+
 static void do_frame(struct screen *screen, const char *what, unsigned frame) {
-	if (strcmp(what, "full") == 0) {
+	if (is(what, "full") || is(what, "rate")) {
 		flip(screen, frame % 2);
 		return;
 	}
-	if (strcmp(what, "small") == 0) {
+	if (is(what, "still")) {
+		if (frame <= 2) {
+			flip(screen, frame % 2);
+		}
+		return;
+	}
+	if (is(what, "small")) {
 		paint_box(&screen->buffers[0], frame * 0x00654321);
 	}
+	if (is(what, "mark")) {
+		paint_box(&screen->buffers[0], MARK_COLOUR | (frame & 0xff));
+		outb((unsigned char)frame, MARK_PORT);
+	}
 	mark_dirty(screen);
+}
+
+static uint64_t period_of(const char *what, const char *rate) {
+	if (is(what, "rate")) {
+		return 0;
+	}
+	return is(what, "mark") ? MARK_PERIOD_NSEC : 1000000000 / strtoull(rate, NULL, 10);
 }
 
 static unsigned do_frames(struct screen *screen, const char *what, unsigned *frame, uint64_t period,
@@ -212,19 +242,24 @@ static unsigned do_frames(struct screen *screen, const char *what, unsigned *fra
 int main(int argc, char **argv) {
 	struct screen screen = {0};
 	if (argc != 5 || sscanf(argv[4], "%ux%u", &screen.width, &screen.height) != 2) {
-		fprintf(stderr, "usage: frames full|small|none RATE SECONDS WIDTHxHEIGHT\n");
+		fprintf(stderr,
+			"usage: frames full|small|none|rate|mark|still RATE SECONDS WIDTHxHEIGHT\n");
 		return 2;
 	}
-	uint64_t period = 1000000000 / strtoull(argv[2], NULL, 10);
+	uint64_t period = period_of(argv[1], argv[2]);
 	uint64_t length = strtoull(argv[3], NULL, 10) * 1000000000;
 	unsigned frame = 0;
 	find_screen(&screen);
+	bool marks = is(argv[1], "mark");
+	must(!marks || ioperm(MARK_PORT, 1, 1) == 0, "port");
 	for (unsigned i = 0; i < 2; i++) {
 		make_buffer(&screen, &screen.buffers[i]);
-		paint(&screen.buffers[i], i * 7919);
+		if (!marks) {
+			paint(&screen.buffers[i], i * 7919);
+		}
 	}
 	set_mode(&screen);
-	do_frames(&screen, argv[1], &frame, period, 1000000000);
+	do_frames(&screen, argv[1], &frame, period, WARM_NSEC);
 	printf("frames %s %s begin\n", argv[1], argv[4]);
 	fflush(stdout);
 	unsigned done = do_frames(&screen, argv[1], &frame, period, length);
