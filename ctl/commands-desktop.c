@@ -54,7 +54,8 @@ static int name_window(const char *word, sd_json_variant **ret) {
 
 static void print_windows(sd_json_variant *reply) {
 	struct table table;
-	table_init(&table, "GUEST|>HEAD|>X|>Y|SIZE|MODE|>STACK|FOCUSED|FULL SCREEN|>FRAMES|>DIRECT");
+	table_init(
+		&table, "GUEST|>HEAD|>X|>Y|SIZE|MODE|>STACK|FOCUSED|FULL SCREEN|>FRAMES|>DIRECT");
 	for (size_t i = 0; i < json_length(reply, "windows"); i++) {
 		sd_json_variant *window = json_item(reply, "windows", i);
 		table_add(&table, json_text(window, "guest"));
