@@ -49,6 +49,11 @@ static void break_queue(struct virtqueue *queue, const char *why) {
 	queue->why = why;
 }
 
+static void try_again(struct input_function *function, uint64_t usec) {
+	sd_event_source_set_time_relative(function->retry, usec);
+	sd_event_source_set_enabled(function->retry, SD_EVENT_ONESHOT);
+}
+
 /* What has become of a queue that gave no chain. */
 static void check_queue(struct input_function *function, unsigned index) {
 	const struct virtqueue *queue = &function->queues[index];
@@ -59,8 +64,7 @@ static void check_queue(struct input_function *function, unsigned index) {
 		virtio_pci_needs_reset(&function->virtio);
 		device_store_commit(function->setup.store);
 	} else if (queue->waits) {
-		sd_event_source_set_time_relative(function->retry, RETRY_USEC);
-		sd_event_source_set_enabled(function->retry, SD_EVENT_ONESHOT);
+		try_again(function, RETRY_USEC);
 	}
 }
 
@@ -77,15 +81,22 @@ static bool push_event(struct input_function *function, const struct virtio_inpu
 	return virtqueue_push(queue, function->chain.head, (uint32_t)written);
 }
 
-/* A frame, or as much of it as the whole queue has room for; all of that or nothing. */
+/* A frame, or as much of it as the whole queue has room for. */
+static size_t most(const struct input_function *function, size_t n) {
+	size_t size = function->queues[QUEUE_EVENTS].state->size;
+	return n < size ? n : size;
+}
+
+static bool has_room(struct input_function *function, size_t n) {
+	return virtqueue_has(&function->queues[QUEUE_EVENTS], (unsigned)most(function, n));
+}
+
+/* All of that or nothing. */
 static bool push_events(
 	struct input_function *function, const struct virtio_input_event *events, size_t n) {
 	struct virtqueue *queue = &function->queues[QUEUE_EVENTS];
-	n = n < queue->state->size ? n : queue->state->size;
-	if (!virtqueue_has(queue, (unsigned)n)) {
-		return false;
-	}
 	const struct device_state_queue before = *queue->state;
+	n = most(function, n);
 	for (size_t i = 0; i < n; i++) {
 		if (!push_event(function, &events[i])) {
 			*queue->state = before;
@@ -96,21 +107,49 @@ static bool push_events(
 	return true;
 }
 
+static bool has_press(const struct virtio_input_event *events, size_t n) {
+	for (size_t i = 0; i < n; i++) {
+		if (events[i].type == EV_KEY) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Whether it is time for a frame with a press; otherwise it is tried again then. */
+static bool take_time(struct input_function *function) {
+	uint64_t now = clock_usec(), ahead = INPUT_FUNCTION_PRESSES * function->press_usec;
+	if (function->pressed > now + ahead) {
+		try_again(function, function->pressed - now - ahead);
+		return false;
+	}
+	function->pressed = function->pressed > now ? function->pressed : now;
+	function->pressed += function->press_usec;
+	return true;
+}
+
 /* The order is that of virtqueue.h: what was told is committed before the driver sees it. */
 static void send_events(struct input_function *function) {
 	struct virtio_input_event events[INPUT_FRAME_MAX];
 	bool pushed = false;
 	size_t n;
-	while ((n = input_backlog_peek(&function->backlog, events)) > 0 &&
-		push_events(function, events, n)) {
+	while ((n = input_backlog_peek(&function->backlog, events)) > 0) {
+		if (!has_room(function, n)) {
+			check_queue(function, QUEUE_EVENTS);
+			break;
+		}
+		if (has_press(events, n) && !take_time(function)) {
+			break;
+		}
+		if (!push_events(function, events, n)) {
+			check_queue(function, QUEUE_EVENTS);
+			break;
+		}
 		pushed = true;
 	}
 	if (pushed) {
 		device_store_commit(function->setup.store);
 		publish(function, QUEUE_EVENTS);
-	}
-	if (n > 0) {
-		check_queue(function, QUEUE_EVENTS);
 	}
 }
 
@@ -317,7 +356,10 @@ static int add_sources(struct input_function *function) {
 }
 
 int input_function_init(struct input_function *function, const struct input_function_setup *setup) {
-	*function = (struct input_function){.setup = *setup};
+	*function = (struct input_function){
+		.setup = *setup,
+		.press_usec = INPUT_FUNCTION_PRESS_USEC,
+	};
 	int error = add_sources(function);
 	if (error < 0) {
 		return error;

@@ -27,6 +27,13 @@
 #define INPUT_FUNCTION_VECTORS 3             // the configuration and two queues
 #define INPUT_FUNCTION_QUEUES 2
 
+/*
+ * Presses come at most that often, but for a few that may come at once: no keyboard is faster, and
+ * a guest's programs have room for 64 events (Linux' evdev), beyond which they lose all.
+ */
+#define INPUT_FUNCTION_PRESS_USEC 4000
+#define INPUT_FUNCTION_PRESSES 8 // at once
+
 struct input_function_setup {
 	sd_event *event;
 	enum link_function function; // any but the GPU
@@ -49,7 +56,9 @@ struct input_function {
 	struct input_backlog backlog;
 	const struct dma *dma;        // borrowed; NULL until the start
 	sd_event_source *work;        // owned: runs once the queues are to be looked at
-	sd_event_source *retry;       // owned: a queue waits for memory
+	sd_event_source *retry;       // owned: a queue waits for memory, or a press for its time
+	uint64_t press_usec;          // INPUT_FUNCTION_PRESS_USEC, unless it is changed
+	uint64_t pressed;             // us: presses have used the time up to then
 	bool publish;                 // an earlier process may not have
 	struct virtqueue_chain chain; // the one in work
 	struct log_limit broken;

@@ -40,6 +40,7 @@ static void begin(struct input_rig *rig, enum link_function function) {
 	assert_int_equal(device_store_open(&rig->store, rig->state_fd, &new), 0);
 	keep_init(&rig->keep, function, -1);
 	assert_int_equal(input_function_init(&rig->function, &setup), 0);
+	rig->function.press_usec = 0;
 	rig->store.work->dma.count = 0;
 	assert_int_equal(dma_init(&rig->dma, &rig->store.work->dma, &rig->keep), 0);
 	const struct vfio_user_dma_map map = {32, VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,

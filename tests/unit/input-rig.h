@@ -44,7 +44,7 @@ struct input_rig {
 	size_t seen_len;
 };
 
-/* A device at power-on. All of it asserts. */
+/* A device at power-on, for which presses may come as fast as they like. All of it asserts. */
 void input_rig_init(struct input_rig *rig, enum link_function function);
 void input_rig_finish(struct input_rig *rig);
 

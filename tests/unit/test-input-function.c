@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "clock.h"
 #include "input-config.h"
 
 #define EVENTS 0
@@ -192,6 +193,28 @@ static void hundreds_of_keys_are_told_in_order(void **state) {
 		assert_int_equal(rig.seen[i].code, KEY_Q + i / 4 % 10);
 		assert_int_equal(rig.seen[i].value, i / 2 % 2 == 0);
 		assert_int_equal(rig.seen[i + 1].type, EV_SYN);
+	}
+	input_rig_finish(&rig);
+}
+
+static void presses_without_end_are_told_as_fast_as_a_guest_reads(void **state) {
+	start(LINK_FUNCTION_KEYBOARD, EVENT_IDX, 64, 64);
+	rig.function.press_usec = INPUT_FUNCTION_PRESS_USEC;
+	uint64_t began = clock_usec();
+	for (unsigned i = 0; i < 40; i++) {
+		input_rig_key(&rig, KEY_Q + i / 2, i % 2 == 0);
+	}
+	input_rig_take(&rig, EVENTS);
+	assert_true(rig.seen_len >= 2 * INPUT_FUNCTION_PRESSES);
+	while (rig.seen_len < 80) {
+		input_rig_fill(&rig);
+		assert_true(sd_event_run(rig.event, UINT64_MAX) >= 0);
+		input_rig_take(&rig, EVENTS);
+		assert_true(rig.seen_len / 2 <= INPUT_FUNCTION_PRESSES + 1 +
+				(clock_usec() - began) / INPUT_FUNCTION_PRESS_USEC);
+	}
+	for (unsigned i = 0; i < 40; i++) {
+		assert_int_equal(rig.seen[2 * i].code, KEY_Q + i / 2);
 	}
 	input_rig_finish(&rig);
 }
@@ -489,6 +512,7 @@ int main(void) {
 		cmocka_unit_test(what_a_device_has_not_is_not_told),
 		cmocka_unit_test(a_frame_waits_for_room_and_is_notified_of_it),
 		cmocka_unit_test(hundreds_of_keys_are_told_in_order),
+		cmocka_unit_test(presses_without_end_are_told_as_fast_as_a_guest_reads),
 		cmocka_unit_test(motion_that_waits_is_one_motion),
 		cmocka_unit_test(a_place_is_the_last_one),
 		cmocka_unit_test(a_driver_that_takes_nothing_is_told_the_difference),
