@@ -8,6 +8,7 @@
  *	key CODE [MODIFIER...]       presses and releases a key (evdev's numbers) while the
  *	                             modifiers (super, shift, ctrl, alt) are held
  *	press CODE, release CODE
+ *	taps COUNT CODE...           so many of those keys in turn, without a pause
  *	type TEXT                    ASCII, as on a US keyboard; \n is Return
  *	move X Y                     pixels of the first output
  *	by X Y                       as a mouse, from where it is
@@ -307,6 +308,18 @@ static void numbers(int argc, char **argv, int *ret, int count) {
 	}
 }
 
+static void do_taps(struct input *input, int argc, char **argv) {
+	int count, code;
+	numbers(argc, argv, &count, 1);
+	for (int i = 0; i < count && argc > 2; i++) {
+		numbers(argc - 1 - i % (argc - 2), argv + 1 + i % (argc - 2), &code, 1);
+		zwp_virtual_keyboard_v1_key(input->keyboard, now_ms(), (uint32_t)code, 1);
+		zwp_virtual_keyboard_v1_key(input->keyboard, now_ms(), (uint32_t)code, 0);
+		wl_display_flush(input->display);
+	}
+	settle(input);
+}
+
 static void do_click(struct input *input, const int at[2], int argc, char **argv) {
 	send_modifiers(input, argc, argv, true);
 	send_move(input, at[0], at[1]);
@@ -327,6 +340,8 @@ static void do_command(struct input *input, int argc, char **argv) {
 	} else if (strcmp(command, "press") == 0 || strcmp(command, "release") == 0) {
 		numbers(argc, argv, n, 1);
 		send_key(input, n[0], command[0] == 'p');
+	} else if (strcmp(command, "taps") == 0) {
+		do_taps(input, argc, argv);
 	} else if (strcmp(command, "move") == 0) {
 		numbers(argc, argv, n, 2);
 		send_move(input, n[0], n[1]);

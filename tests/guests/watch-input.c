@@ -3,10 +3,14 @@
  * powers the guest off when its power button is pressed.
  *
  *	device NAME          an input device was found
+ *	from NAME            what follows comes from that one
  *	key CODE VALUE       evdev's numbers, buttons included
+ *	repeat CODE          of a key that is held
  *	pointer X Y          absolute, 0 to 32767
  *	motion AXIS STEPS    relative; axis 0 is to the right, 1 down
  *	wheel CLICKS         positive is up, as evdev has it
+ *	contact CODE VALUE   of a touch screen, evdev's numbers
+ *	dropped              the kernel has lost events of which this was too slow to hear
  *	power                the power button
  */
 #include <errno.h>
@@ -27,10 +31,12 @@
 struct device {
 	int fd; // owned, -1 when free
 	int x, y;
+	char name[80];
 };
 
 static struct device devices[MAX_DEVICES];
-static int opened[MAX_DEVICES]; // the event number of each
+static int opened[MAX_DEVICES];      // the event number of each
+static const struct device *speaker; // of the last line
 
 static bool known(int number) {
 	for (int i = 0; i < MAX_DEVICES; i++) {
@@ -42,14 +48,15 @@ static bool known(int number) {
 }
 
 static void open_device(int slot, int number) {
-	char path[64], name[80] = "?";
+	char path[64], *name = devices[slot].name;
 	snprintf(path, sizeof(path), DIRECTORY "/event%d", number);
 	devices[slot].fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (devices[slot].fd < 0) {
 		return;
 	}
 	opened[slot] = number;
-	ioctl(devices[slot].fd, EVIOCGNAME(sizeof(name) - 1), name);
+	snprintf(name, sizeof(devices[slot].name), "?");
+	ioctl(devices[slot].fd, EVIOCGNAME(sizeof(devices[slot].name) - 1), name);
 	printf("device %s\n", name);
 }
 
@@ -72,10 +79,20 @@ static void power_off(void) {
 }
 
 static void report(struct device *device, const struct input_event *event) {
+	if (speaker != device) {
+		speaker = device;
+		printf("from %s\n", device->name);
+	}
 	if (event->type == EV_KEY && event->code == KEY_POWER && event->value == 1) {
 		power_off();
 	} else if (event->type == EV_KEY && event->value != 2) {
 		printf("key %d %d\n", event->code, event->value);
+	} else if (event->type == EV_KEY && event->value == 2) {
+		printf("repeat %d\n", event->code);
+	} else if (event->type == EV_SYN && event->code == SYN_DROPPED) {
+		printf("dropped\n");
+	} else if (event->type == EV_ABS && event->code >= ABS_MT_SLOT) {
+		printf("contact %d %d\n", event->code, event->value);
 	} else if (event->type == EV_ABS && event->code == ABS_X) {
 		device->x = event->value;
 	} else if (event->type == EV_ABS && event->code == ABS_Y) {
@@ -85,7 +102,7 @@ static void report(struct device *device, const struct input_event *event) {
 	} else if (event->type == EV_REL && (event->code == REL_X || event->code == REL_Y)) {
 		printf("motion %d %d\n", event->code, event->value);
 	}
-	if (event->type == EV_ABS) {
+	if (event->type == EV_ABS && event->code < ABS_MT_SLOT) {
 		printf("pointer %d %d\n", device->x, device->y);
 	}
 }
