@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <linux/udmabuf.h>
 #include <seccomp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,6 +138,7 @@ static const struct argument_rule by_argument[] = {
 	MASKED(fcntl, 1, UINT32_MAX, F_GET_SEALS),
 	MASKED(fcntl, 1, UINT32_MAX, F_GETPIPE_SZ),
 	MASKED(ioctl, 1, UINT32_MAX, FIONREAD),
+	MASKED(ioctl, 1, UINT32_MAX, UDMABUF_CREATE_LIST),
 	MASKED(prctl, 0, UINT32_MAX, PR_CAPBSET_READ),
 	MASKED(prctl, 0, UINT32_MAX, PR_CAPBSET_DROP),
 	MASKED(prctl, 0, UINT32_MAX, PR_GET_DUMPABLE),

@@ -1,9 +1,11 @@
 #include "guest-client.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include <wlr/types/wlr_compositor.h>
 
@@ -19,7 +21,7 @@
 
 #define OBJECTS_MAX 512 // Wayland objects of one device
 #define SURFACES_MAX 24 // a picture a head, a cursor
-#define POOLS_MAX 32    // each holds a descriptor and a mapping of ours
+#define POOLS_MAX 32    // and dma-bufs to become buffers; each holds descriptors of ours
 #define SIZE_MAX_PIXELS 16384
 #define COMMITS_MAX 3000 // a second; each head is paced by the screen's refresh
 
@@ -67,7 +69,8 @@ static enum wl_iterator_result count(struct wl_resource *resource, void *data) {
 	const char *class = wl_resource_get_class(resource);
 	counts->objects++;
 	counts->surfaces += strcmp(class, "wl_surface") == 0;
-	counts->pools += strcmp(class, "wl_shm_pool") == 0;
+	counts->pools += strcmp(class, "wl_shm_pool") == 0 ||
+		strcmp(class, "zwp_linux_buffer_params_v1") == 0;
 	return WL_ITERATOR_CONTINUE;
 }
 
@@ -129,6 +132,14 @@ static void count_commit(struct guest_client *client) {
 	}
 }
 
+/* A dma-buf cannot shrink; the kernel maps none beyond its end. */
+static bool dma_buf_check(int fd, uint64_t min_size) {
+	struct statfs status;
+	off_t size = lseek(fd, 0, SEEK_END);
+	return fstatfs(fd, &status) == 0 && status.f_type == DMA_BUF_MAGIC && size >= 0 &&
+		(uint64_t)size >= min_size;
+}
+
 /*
  * Whether the memory behind a buffer is as large as it says and stays so: a device that
  * shrinks it below our feet would cost us a fault for every page.
@@ -140,7 +151,7 @@ static bool memory_is_sound(struct wlr_buffer *buffer) {
 		(shm.offset >= 0 && shm.stride >= 0 && shm.height >= 0 &&
 			checked_mul((uint64_t)shm.stride, (uint64_t)shm.height, &rows) &&
 			checked_add(rows, (uint64_t)shm.offset, &end) &&
-			memfd_check(shm.fd, end, NULL) == 0);
+			(memfd_check(shm.fd, end, NULL) == 0 || dma_buf_check(shm.fd, end)));
 }
 
 /* Errors are those of mullion_guest_v1, whatever the surface is for. */
@@ -198,6 +209,7 @@ bool guest_client_global_filter(
 	static const char *const for_guests[] = {
 		"wl_compositor",
 		"wl_shm",
+		"zwp_linux_dmabuf_v1",
 		"wl_seat",
 		"wp_presentation",
 		"wp_cursor_shape_manager_v1",

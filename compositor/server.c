@@ -139,6 +139,18 @@ static bool init_scene(struct server *server) {
 	return server->scene_layout != NULL && notice_init(&server->notice, server);
 }
 
+/* A dma-buf that the renderer cannot read, as it comes from elsewhere than a GPU, is refused when
+ * its client asks, who then has another way; a commit of it would show nothing. */
+static bool can_import(struct wlr_dmabuf_attributes *attributes, void *data) {
+	struct server *server = data;
+	struct wlr_texture *texture = wlr_texture_from_dmabuf(server->renderer, attributes);
+	if (texture == NULL) {
+		return false;
+	}
+	wlr_texture_destroy(texture);
+	return true;
+}
+
 /* The protocols that wlroots serves by itself. */
 static bool init_protocols(struct server *server) {
 	struct wl_display *display = server->display;
@@ -149,6 +161,7 @@ static bool init_protocols(struct server *server) {
 		struct wlr_linux_dmabuf_v1 *dmabuf = wlr_linux_dmabuf_v1_create_with_renderer(
 			display, DMABUF_VERSION, server->renderer);
 		if (dmabuf != NULL) {
+			wlr_linux_dmabuf_v1_set_check_dmabuf_callback(dmabuf, can_import, server);
 			wlr_scene_set_linux_dmabuf_v1(server->scene, dmabuf);
 		}
 	}

@@ -9,6 +9,8 @@
  */
 struct guest_memory {
 	const void *(*resolve)(void *data, uint64_t address, uint64_t *length);
+	/* The same bytes in the memfd that they lie in: its descriptor, borrowed, or -1. */
+	int (*locate)(void *data, uint64_t address, uint64_t *length, uint64_t *ret_offset);
 	void *data;
 };
 

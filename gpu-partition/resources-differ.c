@@ -63,7 +63,7 @@ static bool find_pair(const struct resources *resources, uint32_t id, uint32_t o
 	const struct device_state_resource *a = record_find(resources, id);
 	const struct device_state_resource *b = record_find(resources, other);
 	if (a == NULL || b == NULL || a->width != b->width || a->height != b->height ||
-		a->format != b->format) {
+		a->format != b->format || !record_has_storage(a) || !record_has_storage(b)) {
 		return false;
 	}
 	*ret_a = record_picture(resources, a);

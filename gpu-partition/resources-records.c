@@ -57,13 +57,27 @@ void record_enter(struct resources *resources, uint32_t index) {
 	uint16_t *head = &resources->buckets[bucket(record->id)];
 	resources->next[index] = *head;
 	*head = (uint16_t)(index + 1);
+	record_begin_picture(resources, index);
+	resources->count++;
+}
+
+void record_begin_picture(struct resources *resources, uint32_t index) {
+	const struct device_state_resource *record = &resources->file->store.resources[index];
 	resources->noted[index] = (struct damage_boxes){
 		.len = 1,
 		.box = {{.width = record->width, .height = record->height}},
 	};
+	free(resources->sums[index]);
 	resources->sums[index] = calloc(
 		picture_tiles(record->width, record->height), sizeof(*resources->sums[index]));
-	resources->count++;
+}
+
+void record_unmap(struct resources *resources, uint32_t index) {
+	if (resources->blobs[index] != NULL) {
+		blob_destroy(resources->blobs[index]);
+		resources->blobs[index] = NULL;
+		resources->mapped--;
+	}
 }
 
 void record_leave(struct resources *resources, uint32_t index) {
@@ -103,10 +117,13 @@ enum scanout_format record_format(uint32_t format) {
 	}
 }
 
+bool record_has_storage(const struct device_state_resource *record) {
+	return record->blob == 0 || record->copied != 0;
+}
+
 uint64_t record_stride(const struct device_state_resource *record) {
 	return (uint64_t)record->width * 4;
 }
-
 uint64_t record_bytes(const struct device_state_resource *record) {
 	return record_stride(record) * record->height;
 }
@@ -140,12 +157,25 @@ static bool restore_backing(
 	if (count > GPU_BACKING_ENTRIES_MAX || !heap_claim(&resources->entries, first, count)) {
 		return false;
 	}
-	if (!backing_measure(
-		    &resources->file->store.backing[first], count, &resources->starts[first])) {
+	struct backing backing = record_backing(resources, record);
+	if (!backing_measure(backing.entries, count, &resources->starts[first]) ||
+		backing_bytes(&backing) < record->blob) {
 		heap_free(&resources->entries, first);
 		return false;
 	}
 	return true;
+}
+
+static bool size_known(uint32_t size) {
+	return size > 0 && size <= GPU_RESOURCE_SIZE_MAX;
+}
+
+/* Whether a command can have made that picture. */
+static bool restore_picture(
+	struct resources *resources, const struct device_state_resource *record) {
+	return record_format(record->format) != SCANOUT_NONE && size_known(record->width) &&
+		size_known(record->height) &&
+		heap_claim(&resources->storage, record->storage, record_bytes(record));
 }
 
 /* False for one that no command can have made, or that overlaps another. */
@@ -154,16 +184,15 @@ static bool restore(struct resources *resources, const struct device_state_resou
 		record_find(resources, record->id) != NULL) {
 		return false;
 	}
-	if (record_format(record->format) == SCANOUT_NONE || record->width == 0 ||
-		record->height == 0 || record->width > GPU_RESOURCE_SIZE_MAX ||
-		record->height > GPU_RESOURCE_SIZE_MAX) {
+	bool storage = record_has_storage(record);
+	if (storage ? !restore_picture(resources, record)
+		    : (record->format | record->width | record->height | record->offset) != 0) {
 		return false;
 	}
-	if (!heap_claim(&resources->storage, record->storage, record_bytes(record))) {
-		return false;
-	}
-	if (!restore_backing(resources, record)) {
-		heap_free(&resources->storage, record->storage);
+	if (record->blob > GPU_BLOB_SIZE_MAX || !restore_backing(resources, record)) {
+		if (storage) {
+			heap_free(&resources->storage, record->storage);
+		}
 		return false;
 	}
 	return true;

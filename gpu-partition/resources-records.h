@@ -2,6 +2,7 @@
 #define GPU_PARTITION_RESOURCES_RECORDS_H
 
 #include "backing.h"
+#include "blob.h"
 #include "heap.h"
 #include "picture.h"
 #include "resources.h"
@@ -24,6 +25,11 @@ struct resources {
 	struct damage_boxes *noted;     // owned: of each record
 	struct tile_sum **sums;         // owned, and so are those of each record; or NULL
 	struct tile_key key;            // of all sums
+	struct blob **blobs;            // owned: of each record, NULL where it is not mapped
+	unsigned mapped;                // of them
+	uint64_t serial;                // of the last one
+	struct guest_memory memory;     // of resources_start(), and until then nothing
+	int udmabuf;                    // borrowed, or -1
 	uint32_t count;
 	uint16_t buckets[RESOURCES_BUCKETS];        // by id: a record's index + 1, or 0
 	uint16_t next[DEVICE_STATE_RESOURCES_MAX];  // in the bucket, likewise
@@ -51,6 +57,21 @@ void record_leave(struct resources *resources, uint32_t index);
 
 /* Of all records, as long as none of them is entered. */
 void records_forget_sums(struct resources *resources);
+/* Its picture is a new one: all of it is to be shown, and no sums are known. */
+void record_begin_picture(struct resources *resources, uint32_t index);
+
+/* Lets go of the mapping of a blob. */
+void record_unmap(struct resources *resources, uint32_t index);
+
+/* Room for a backing, which becomes that of *record, checked; or is given back. */
+uint32_t record_reserve(struct resources *resources, uint32_t id, uint32_t entries,
+	struct virtio_gpu_mem_entry **ret_untrusted);
+uint32_t record_take_reserved(struct resources *resources, struct device_state_resource *record);
+void record_forget_reserved(struct resources *resources);
+
+/* resources_transfer(), of any record with storage. */
+uint32_t record_transfer(struct resources *resources, const struct device_state_resource *record,
+	const struct gpu_rect *rect, uint64_t offset, const struct guest_memory *memory);
 
 /* Undoes what was not committed, and enters all that is in force. */
 void records_restore(struct resources *resources);
@@ -61,6 +82,8 @@ struct backing record_backing(
 /* Without pixels where the slice does not have them. */
 struct picture record_picture(
 	const struct resources *resources, const struct device_state_resource *record);
+/* False for a blob that is not copied, which also has no format and no size. */
+bool record_has_storage(const struct device_state_resource *record);
 
 uint64_t record_stride(const struct device_state_resource *record); // bytes
 uint64_t record_bytes(const struct device_state_resource *record);

@@ -20,10 +20,11 @@ static int init(struct resources *resources) {
 	resources->starts = calloc(DEVICE_STATE_BACKING_MAX, sizeof(*resources->starts));
 	resources->noted = calloc(DEVICE_STATE_RESOURCES_MAX, sizeof(*resources->noted));
 	resources->sums = calloc(DEVICE_STATE_RESOURCES_MAX, sizeof(*resources->sums));
+	resources->blobs = calloc(DEVICE_STATE_RESOURCES_MAX, sizeof(struct blob *));
 	tile_key_init(&resources->key);
-	return resources->starts != NULL && resources->noted != NULL && resources->sums != NULL
-		? error
-		: -ENOMEM;
+	bool complete = resources->starts != NULL && resources->noted != NULL &&
+		resources->sums != NULL && resources->blobs != NULL;
+	return complete ? error : -ENOMEM;
 }
 
 int resources_create(struct resources **ret, struct device_state_file *file,
@@ -35,6 +36,7 @@ int resources_create(struct resources **ret, struct device_state_file *file,
 	resources->file = file;
 	resources->state = state;
 	resources->slice = slice;
+	resources->udmabuf = -1;
 	int error = init(resources);
 	if (error < 0) {
 		resources_destroy(resources);
@@ -45,10 +47,18 @@ int resources_create(struct resources **ret, struct device_state_file *file,
 	return 0;
 }
 
+static void unmap_all(struct resources *resources) {
+	for (uint32_t i = 0; resources->mapped > 0 && i < DEVICE_STATE_RESOURCES_MAX; i++) {
+		record_unmap(resources, i);
+	}
+}
+
 void resources_destroy(struct resources *resources) {
 	if (resources == NULL) {
 		return;
 	}
+	unmap_all(resources);
+	free(resources->blobs);
 	heap_finish(&resources->storage);
 	heap_finish(&resources->entries);
 	free(resources->starts);
@@ -60,6 +70,7 @@ void resources_destroy(struct resources *resources) {
 
 void resources_clear(struct resources *resources) {
 	resources->state->gpu.epoch++;
+	unmap_all(resources);
 	heap_clear(&resources->storage);
 	heap_clear(&resources->entries);
 	memset(resources->buckets, 0, sizeof(resources->buckets));
@@ -106,7 +117,10 @@ uint32_t resources_unref(struct resources *resources, uint32_t id) {
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	}
 	uint32_t index = record_index(resources, record);
-	heap_free(&resources->storage, record->storage);
+	record_unmap(resources, index);
+	if (record_has_storage(record)) {
+		heap_free(&resources->storage, record->storage);
+	}
 	if (record->backing_count > 0) {
 		heap_free(&resources->entries, record->backing_first);
 	}
@@ -116,7 +130,7 @@ uint32_t resources_unref(struct resources *resources, uint32_t id) {
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
-static void forget_reserved(struct resources *resources) {
+void record_forget_reserved(struct resources *resources) {
 	if (resources->reserved.id != 0) {
 		heap_free(&resources->entries, resources->reserved.first);
 		resources->reserved.id = 0;
@@ -125,7 +139,7 @@ static void forget_reserved(struct resources *resources) {
 
 uint32_t resources_reserve(struct resources *resources, uint32_t id, uint32_t entries,
 	struct virtio_gpu_mem_entry **ret_untrusted) {
-	forget_reserved(resources);
+	record_forget_reserved(resources);
 	const struct device_state_resource *record = record_find(resources, id);
 	if (record == NULL) {
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
@@ -133,6 +147,11 @@ uint32_t resources_reserve(struct resources *resources, uint32_t id, uint32_t en
 	if (record->backing_count > 0) {
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
 	}
+	return record_reserve(resources, id, entries, ret_untrusted);
+}
+
+uint32_t record_reserve(struct resources *resources, uint32_t id, uint32_t entries,
+	struct virtio_gpu_mem_entry **ret_untrusted) {
 	if (entries == 0 || entries > GPU_BACKING_ENTRIES_MAX) {
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	}
@@ -154,26 +173,38 @@ _Static_assert(sizeof(struct virtio_gpu_mem_entry) == sizeof(struct device_state
 			offsetof(struct device_state_backing, length),
 	"entries are kept as they come");
 
+uint32_t record_take_reserved(struct resources *resources, struct device_state_resource *record) {
+	uint32_t first = resources->reserved.first, count = resources->reserved.count;
+	struct backing backing = {
+		.entries = &resources->file->store.backing[first],
+		.starts = &resources->starts[first],
+		.count = count,
+	};
+	if (!backing_measure(backing.entries, count, &resources->starts[first]) ||
+		backing_bytes(&backing) < record->blob) {
+		record_forget_reserved(resources);
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	}
+	uint32_t merged = backing_merge(&resources->file->store.backing[first], count);
+	backing_measure(backing.entries, merged, &resources->starts[first]);
+	record_forget_reserved(resources);
+	heap_claim(&resources->entries, first, merged);
+	record->backing_first = first;
+	record->backing_count = merged;
+	return VIRTIO_GPU_RESP_OK_NODATA;
+}
+
 uint32_t resources_attach(struct resources *resources, uint32_t id) {
 	const struct device_state_resource *record = record_find(resources, id);
-	uint32_t first = resources->reserved.first, count = resources->reserved.count;
 	if (record == NULL || resources->reserved.id != id) {
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	}
-	struct device_state_backing *entries = &resources->file->store.backing[first];
-	if (!backing_measure(entries, count, &resources->starts[first])) {
-		forget_reserved(resources);
-		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	}
-	uint32_t merged = backing_merge(entries, count);
-	backing_measure(entries, merged, &resources->starts[first]);
-	forget_reserved(resources);
-	heap_claim(&resources->entries, first, merged);
 	struct device_state_resource now = *record;
-	now.backing_first = first;
-	now.backing_count = merged;
-	record_change(resources, record_index(resources, record), &now);
-	return VIRTIO_GPU_RESP_OK_NODATA;
+	uint32_t answer = record_take_reserved(resources, &now);
+	if (answer == VIRTIO_GPU_RESP_OK_NODATA) {
+		record_change(resources, record_index(resources, record), &now);
+	}
+	return answer;
 }
 
 uint32_t resources_detach(struct resources *resources, uint32_t id) {
@@ -184,6 +215,7 @@ uint32_t resources_detach(struct resources *resources, uint32_t id) {
 	if (record->backing_count == 0) {
 		return VIRTIO_GPU_RESP_ERR_UNSPEC;
 	}
+	record_unmap(resources, record_index(resources, record));
 	struct device_state_resource now = *record;
 	heap_free(&resources->entries, now.backing_first);
 	now.backing_first = 0;
@@ -203,6 +235,13 @@ uint32_t resources_transfer(struct resources *resources, uint32_t id, const stru
 	if (record == NULL) {
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	}
+	// What a blob shows is brought up to date by its flush.
+	return record->blob == 0 ? record_transfer(resources, record, rect, offset, memory)
+				 : VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+}
+
+uint32_t record_transfer(struct resources *resources, const struct device_state_resource *record,
+	const struct gpu_rect *rect, uint64_t offset, const struct guest_memory *memory) {
 	struct backing backing = record_backing(resources, record);
 	if (!rect_inside(record, rect) || backing.count == 0) {
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
@@ -286,15 +325,37 @@ static uint32_t cursor_pixel(uint32_t format, uint32_t pixel) {
 	return pixel;
 }
 
+#define CURSOR_BYTES (RESOURCES_CURSOR_SIZE * RESOURCES_CURSOR_SIZE * 4)
+
+/* A blob has no format: that is the cursor's only one. */
+static uint32_t cursor_of_blob(struct resources *resources,
+	const struct device_state_resource *record,
+	uint32_t ret[RESOURCES_CURSOR_SIZE * RESOURCES_CURSOR_SIZE]) {
+	const struct backing backing = record_backing(resources, record);
+	struct backing_reader reader;
+	if (record->blob < CURSOR_BYTES || backing.count == 0) {
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	}
+	backing_reader_init(&reader, &backing, &resources->memory);
+	for (uint64_t offset = 0, length; offset < CURSOR_BYTES; offset += length) {
+		const uint8_t *bytes = backing_read(&reader, offset, &length);
+		length = length < CURSOR_BYTES - offset ? length : CURSOR_BYTES - offset;
+		memcpy((uint8_t *)ret + offset, bytes, length);
+	}
+	return VIRTIO_GPU_RESP_OK_NODATA;
+}
+
 uint32_t resources_cursor(struct resources *resources, uint32_t id,
 	uint32_t ret[RESOURCES_CURSOR_SIZE * RESOURCES_CURSOR_SIZE]) {
 	const struct device_state_resource *record = record_find(resources, id);
 	if (record == NULL) {
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	}
+	if (record->blob != 0) {
+		return cursor_of_blob(resources, record, ret);
+	}
 	// One size and no arithmetic with the guest's (CVE-2021-4206, CVE-2021-4207).
-	const uint32_t *pixels = slice_range(resources->slice, record->storage,
-		RESOURCES_CURSOR_SIZE * RESOURCES_CURSOR_SIZE * sizeof(*pixels));
+	const uint32_t *pixels = slice_range(resources->slice, record->storage, CURSOR_BYTES);
 	if (record->width != RESOURCES_CURSOR_SIZE || record->height != RESOURCES_CURSOR_SIZE ||
 		pixels == NULL) {
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;

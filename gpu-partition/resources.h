@@ -13,7 +13,8 @@
 
 /*
  * A guest's 2D resources (virtio 1.3, 5.7.6.8): pictures whose host-side storage lies in the
- * heap of its slice, and the pages of guest memory from which they are filled. The records
+ * heap of its slice, and the pages of guest memory from which they are filled. Blobs, which are
+ * such pages alone, are in resources-blobs.h. The records
  * are kept in the state memfd, in place: a command changes at most one of them, and what it
  * was before stands in the undo record until the command is committed.
  *
@@ -88,7 +89,7 @@ uint32_t resources_scanout(
 	struct resources *resources, uint32_t id, const struct gpu_rect *rect, struct scanout *ret);
 
 /* Copies a cursor of 64x64 pixels as little-endian ARGB8888, whatever the resource's format;
- * other sizes are refused. */
+ * other sizes are refused. A blob is taken for ARGB8888 without gaps between its rows. */
 #define RESOURCES_CURSOR_SIZE 64
 uint32_t resources_cursor(struct resources *resources, uint32_t id,
 	uint32_t ret[RESOURCES_CURSOR_SIZE * RESOURCES_CURSOR_SIZE]);

@@ -25,14 +25,29 @@ enum scanout_format {
 
 #define SCANOUT_MAX_SIZE 16384 // pixels in a direction
 
+/*
+ * Guest memory as one run of bytes, which a resource has made of its pages. Descriptor and
+ * pointer are good until the guest's next command.
+ */
+struct scanout_blob {
+	uint64_t serial; // no two have the same; 0: there is none
+	uint64_t size;   // bytes
+	int fd;          // a dma-buf, borrowed
+	const uint8_t *bytes;
+};
+
 struct scanout {
 	enum scanout_format format;
 	uint32_t width, height; // pixels, 1 to SCANOUT_MAX_SIZE; 0 where format is SCANOUT_NONE
 	uint32_t stride;        // bytes from row to row
-	uint64_t offset;        // bytes from the slice's start to the first pixel
+	uint64_t offset;        // bytes to the first pixel, from the blob's start or the slice's
+	struct scanout_blob blob;
 	/* The guest tells what it has changed (bridge_flushed()); otherwise that is to be found. */
 	bool flushed;
 };
+
+/* Bytes from the first pixel to the end of the last. */
+uint64_t scanout_bytes(const struct scanout *scanout);
 
 /* Bytes of one pixel, 0 for SCANOUT_NONE. */
 uint32_t scanout_format_bytes(enum scanout_format format);
@@ -46,6 +61,11 @@ uint32_t scanout_format_bytes(enum scanout_format format);
 bool scanout_compute(const struct slice *slice, uint64_t limit, enum scanout_format format,
 	uint32_t width, uint32_t height, uint64_t stride, uint64_t offset, struct scanout *ret);
 
+/* The same for a picture in a blob; its changes are told (flushed is set). */
+bool scanout_compute_blob(const struct scanout_blob *blob, enum scanout_format format,
+	uint32_t width, uint32_t height, uint64_t stride, uint64_t offset, struct scanout *ret);
+
+/* Whether two show the same place, in the same way. */
 bool scanout_equal(const struct scanout *a, const struct scanout *b);
 
 #endif

@@ -75,23 +75,25 @@ static void report(const struct damage *damage, uint32_t first, uint32_t end, ui
 		});
 }
 
-/* One row of tiles. Whole rows of pixels, one after the other: so memory is read fastest. */
-static void compare_band(struct damage *damage, const uint8_t *pixels, uint32_t stride, uint32_t y,
-	struct damage_boxes *boxes) {
+/* Some tiles of one row of them. Whole rows of pixels, one after the other: so memory is read
+ * fastest. */
+static void compare_band(struct damage *damage, const uint8_t *pixels, uint32_t stride,
+	uint32_t begin, uint32_t end, uint32_t y, struct damage_boxes *boxes) {
 	struct tile_adder adders[TILES_MAX];
-	uint32_t tiles = tiles_in_row(damage);
+	uint32_t x = begin * DAMAGE_TILE_WIDTH;
+	uint32_t width = min_u32(end * DAMAGE_TILE_WIDTH, damage->width) - x;
 	uint32_t lines = min_u32(DAMAGE_TILE_HEIGHT, damage->height - y);
-	memset(adders, 0, tiles * sizeof(*adders));
+	memset(adders, 0, (end - begin) * sizeof(*adders));
 	for (uint32_t line = 0; line < lines; line++) {
-		const uint8_t *row = pixels + (size_t)(y + line) * stride;
-		tile_adders_add(adders, damage->key, line, row,
-			(size_t)damage->width * damage->pixel,
+		const uint8_t *row =
+			pixels + (size_t)(y + line) * stride + (size_t)x * damage->pixel;
+		tile_adders_add(adders, damage->key, line, row, (size_t)width * damage->pixel,
 			(size_t)DAMAGE_TILE_WIDTH * damage->pixel, row + AHEAD);
 	}
-	struct tile_sum *sums = sum_at(damage, 0, y);
-	uint32_t first = 0; // of the tiles that differ, side by side up to this one
-	for (uint32_t i = 0; i < tiles; i++) {
-		if (take_sum(&sums[i], &adders[i]) || !damage->valid) {
+	struct tile_sum *sums = sum_at(damage, x, y);
+	uint32_t first = begin; // of the tiles that differ, side by side up to this one
+	for (uint32_t i = begin; i < end; i++) {
+		if (take_sum(&sums[i - begin], &adders[i - begin]) || !damage->valid) {
 			continue;
 		}
 		if (first < i) {
@@ -99,18 +101,48 @@ static void compare_band(struct damage *damage, const uint8_t *pixels, uint32_t 
 		}
 		first = i + 1;
 	}
-	if (first < tiles) {
-		report(damage, first, tiles, y, boxes);
+	if (first < end) {
+		report(damage, first, end, y, boxes);
+	}
+}
+
+/* The tiles in which a box lies that is inside the frame. */
+static void compare_box(struct damage *damage, const uint8_t *pixels, uint32_t stride,
+	const struct damage_box *box, struct damage_boxes *ret) {
+	uint32_t begin = box->x / DAMAGE_TILE_WIDTH;
+	uint32_t end = tiles_of(box->x + box->width, DAMAGE_TILE_WIDTH);
+	for (uint32_t y = box->y - box->y % DAMAGE_TILE_HEIGHT; y < box->y + box->height;
+		y += DAMAGE_TILE_HEIGHT) {
+		compare_band(damage, pixels, stride, begin, end, y, ret);
 	}
 }
 
 void damage_compare(
 	struct damage *damage, const uint8_t *pixels, uint32_t stride, struct damage_boxes *ret) {
+	const struct damage_box all = {.width = damage->width, .height = damage->height};
 	*ret = (struct damage_boxes){0};
-	for (uint32_t y = 0; y < damage->height; y += DAMAGE_TILE_HEIGHT) {
-		compare_band(damage, pixels, stride, y, ret);
-	}
+	compare_box(damage, pixels, stride, &all, ret);
 	damage->valid = true;
+}
+
+void damage_compare_boxes(struct damage *damage, const uint8_t *pixels, uint32_t stride,
+	const struct damage_boxes *boxes, struct damage_boxes *ret) {
+	if (!damage->valid) {
+		damage_compare(damage, pixels, stride, ret);
+		return;
+	}
+	*ret = (struct damage_boxes){0};
+	for (size_t i = 0; i < boxes->len; i++) {
+		struct damage_box box = boxes->box[i];
+		if (box.x >= damage->width || box.y >= damage->height) {
+			continue;
+		}
+		box.width = min_u32(box.width, damage->width - box.x);
+		box.height = min_u32(box.height, damage->height - box.y);
+		if (box.width > 0) {
+			compare_box(damage, pixels, stride, &box, ret);
+		}
+	}
 }
 
 static void copy_tile(struct damage *damage, const uint8_t *pixels, uint32_t stride, uint32_t x,

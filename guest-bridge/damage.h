@@ -46,6 +46,11 @@ void damage_invalidate(struct damage *damage);
 void damage_compare(
 	struct damage *damage, const uint8_t *pixels, uint32_t stride, struct damage_boxes *ret);
 
+/* The same for the tiles in which boxes lie; all of the frame, where nothing was looked at yet.
+ * What boxes have outside of the frame is not there. */
+void damage_compare_boxes(struct damage *damage, const uint8_t *pixels, uint32_t stride,
+	const struct damage_boxes *boxes, struct damage_boxes *ret);
+
 /*
  * Copies the tiles of boxes, which damage_compare() has found just now, to copy: rows of
  * width * pixel bytes, no gaps. The next comparison is with what was copied, so that a copy

@@ -141,6 +141,7 @@ static int open_state(struct device *device) {
 	int error = device_port_open(port, &new);
 	if (error == 0 && new) {
 		dispi_reset(&port->store.work->state.dispi);
+		port->store.work->state.gpu.blobs = device->udmabuf >= 0;
 	}
 	return error;
 }
@@ -160,6 +161,7 @@ static int make_function(struct device *device) {
 		.link = &device->setup,
 		.store = &gpu_port(device)->store,
 		.keep = &gpu_port(device)->keep,
+		.udmabuf = device->udmabuf,
 		.slice = &device->slice,
 		.ops = &gpu_ops,
 		.drawn = show_drawn,

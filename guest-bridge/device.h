@@ -29,6 +29,7 @@ struct device {
 	struct link_setup setup;
 	int fds[LINK_FDS_MAX]; // owned, -1 when closed; the slice's is in slice
 	struct device_port ports[LINK_FUNCTIONS];
+	int udmabuf; // owned: /dev/udmabuf, or -1 where it cannot be opened
 	struct slice slice;
 	struct gpu_function function;
 	struct device_input *inputs[LINK_FUNCTIONS]; // owned; NULL for the GPU's place

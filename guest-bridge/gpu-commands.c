@@ -1,7 +1,7 @@
 #include "gpu-commands.h"
 
 #include "edid.h"
-#include "resources.h"
+#include "resources-blobs.h"
 
 static struct device_state_gpu *gpu_state(struct gpu_commands *commands) {
 	return &commands->store->work->state.gpu;
@@ -10,6 +10,15 @@ static struct device_state_gpu *gpu_state(struct gpu_commands *commands) {
 static const void *resolve(void *data, uint64_t address, uint64_t *length) {
 	const struct gpu_commands *commands = data;
 	return dma_resolve_some(commands->dma, address, length, DMA_READ);
+}
+
+static int locate(void *data, uint64_t address, uint64_t *length, uint64_t *ret_offset) {
+	const struct gpu_commands *commands = data;
+	return dma_locate(commands->dma, address, length, DMA_READ, ret_offset);
+}
+
+struct guest_memory gpu_commands_memory(struct gpu_commands *commands) {
+	return (struct guest_memory){.resolve = resolve, .locate = locate, .data = commands};
 }
 
 static void fill_display_info(
@@ -45,6 +54,13 @@ static uint32_t fill_edid(
 	return VIRTIO_GPU_RESP_OK_EDID;
 }
 
+/* The entries that follow the first `from` bytes of a command. */
+static bool read_entries(const struct virtqueue_chain *chain, size_t from, uint32_t entries,
+	struct virtio_gpu_mem_entry *ret) {
+	size_t size = entries * sizeof(*ret);
+	return virtqueue_read(chain, from, ret, size) == size;
+}
+
 static uint32_t attach_backing(struct gpu_commands *commands, const struct gpu_command *command,
 	const struct virtqueue_chain *chain) {
 	struct virtio_gpu_mem_entry *untrusted;
@@ -53,12 +69,48 @@ static uint32_t attach_backing(struct gpu_commands *commands, const struct gpu_c
 	if (answer != VIRTIO_GPU_RESP_OK_NODATA) {
 		return answer;
 	}
-	size_t size = entries * sizeof(*untrusted);
-	if (virtqueue_read(chain, sizeof(struct virtio_gpu_resource_attach_backing), untrusted,
-		    size) != size) {
-		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	return read_entries(
+		       chain, sizeof(struct virtio_gpu_resource_attach_backing), entries, untrusted)
+		? resources_attach(commands->resources, id)
+		: VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+}
+
+static uint32_t create_blob(struct gpu_commands *commands, const struct gpu_command *command,
+	const struct virtqueue_chain *chain) {
+	struct virtio_gpu_mem_entry *untrusted;
+	uint32_t id = command->create_blob.resource, entries = command->create_blob.entries;
+	uint32_t answer = resources_reserve_blob(commands->resources, id, entries, &untrusted);
+	if (answer != VIRTIO_GPU_RESP_OK_NODATA) {
+		return answer;
 	}
-	return resources_attach(commands->resources, id);
+	return read_entries(
+		       chain, sizeof(struct virtio_gpu_resource_create_blob), entries, untrusted)
+		? resources_create_blob(commands->resources, id, command->create_blob.size)
+		: VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+}
+
+/* A picture that was copied stays; one in the guest's memory does not. */
+static uint32_t detach(struct gpu_commands *commands, uint32_t id) {
+	bool mapped = resources_is_mapped(commands->resources, id);
+	uint32_t answer = resources_detach(commands->resources, id);
+	if (answer == VIRTIO_GPU_RESP_OK_NODATA && mapped) {
+		virtio_scanouts_forget(commands->scanouts, id);
+	}
+	return answer;
+}
+
+static uint32_t set_scanout_blob(struct gpu_commands *commands, const struct gpu_command *command) {
+	uint32_t scanout = command->set_scanout_blob.scanout;
+	uint32_t resource = command->set_scanout_blob.resource;
+	const struct gpu_rect *rect = &command->set_scanout_blob.rect;
+	return resource == 0 ? virtio_scanouts_set(commands->scanouts, scanout, 0, rect)
+			     : virtio_scanouts_set_blob(commands->scanouts, scanout, resource,
+				       &command->set_scanout_blob.layout, rect);
+}
+
+static bool is_of_blobs(const struct gpu_command *command) {
+	return command->type == VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB ||
+		command->type == VIRTIO_GPU_CMD_SET_SCANOUT_BLOB;
 }
 
 static uint32_t unref(struct gpu_commands *commands, uint32_t id) {
@@ -115,7 +167,10 @@ static uint32_t move_cursor(struct gpu_commands *commands, const struct gpu_comm
 
 static uint32_t control(struct gpu_commands *commands, const struct gpu_command *command,
 	const struct virtqueue_chain *chain, union gpu_answer *ret, uint32_t *ret_flushed) {
-	const struct guest_memory memory = {.resolve = resolve, .data = commands};
+	const struct guest_memory memory = gpu_commands_memory(commands);
+	if (is_of_blobs(command) && !commands->blobs) {
+		return VIRTIO_GPU_RESP_ERR_UNSPEC;
+	}
 	switch (command->type) {
 	case VIRTIO_GPU_CMD_GET_DISPLAY_INFO:
 		fill_display_info(commands, &ret->display_info);
@@ -131,7 +186,11 @@ static uint32_t control(struct gpu_commands *commands, const struct gpu_command 
 	case VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING:
 		return attach_backing(commands, command, chain);
 	case VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING:
-		return resources_detach(commands->resources, command->resource.resource);
+		return detach(commands, command->resource.resource);
+	case VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB:
+		return create_blob(commands, command, chain);
+	case VIRTIO_GPU_CMD_SET_SCANOUT_BLOB:
+		return set_scanout_blob(commands, command);
 	case VIRTIO_GPU_CMD_SET_SCANOUT:
 		return virtio_scanouts_set(commands->scanouts, command->set_scanout.scanout,
 			command->set_scanout.resource, &command->set_scanout.rect);
@@ -163,6 +222,7 @@ static enum trap_class classify(const struct gpu_command *command, uint32_t answ
 	}
 	switch (command->type) {
 	case VIRTIO_GPU_CMD_SET_SCANOUT:
+	case VIRTIO_GPU_CMD_SET_SCANOUT_BLOB:
 		return TRAP_COMMAND_MODE_SET;
 	case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D:
 	case VIRTIO_GPU_CMD_RESOURCE_FLUSH:

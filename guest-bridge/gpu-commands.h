@@ -21,6 +21,7 @@ struct gpu_commands {
 	const struct dma *dma;            // borrowed
 	const char *name;                 // borrowed: the guest's
 	unsigned heads;
+	bool blobs; // the driver has accepted VIRTIO_GPU_F_RESOURCE_BLOB
 	/* As bridge_set_cursor(). */
 	void (*set_cursor)(void *data, const uint32_t *pixels, uint32_t hot_x, uint32_t hot_y);
 	void *data;
@@ -42,6 +43,9 @@ union gpu_answer {
 uint32_t gpu_commands_do(struct gpu_commands *commands, bool cursor_queue,
 	const struct virtqueue_chain *chain, struct gpu_command *ret_command, union gpu_answer *ret,
 	uint32_t *ret_flushed);
+
+/* The guest's memory, for who reads it beyond a command. */
+struct guest_memory gpu_commands_memory(struct gpu_commands *commands);
 
 /* Shows the cursor that the state holds. */
 void gpu_commands_show_cursor(struct gpu_commands *commands);

@@ -93,6 +93,7 @@ static int make_virtio(struct gpu_function *function) {
 		.irq = &function->irq,
 		.pci = &function->pci,
 		.link = function->setup.link,
+		.udmabuf = function->setup.udmabuf,
 		.bar = 2,
 		.offset = GPU_FUNCTION_VIRTIO,
 		.ops = function->setup.ops,

@@ -32,6 +32,7 @@ struct gpu_function_setup {
 	const struct link_setup *link; // outlives the function
 	struct device_store *store;
 	struct keep *keep;
+	int udmabuf; // /dev/udmabuf, borrowed, or -1
 	const struct slice *slice;
 	const struct virtio_gpu_ops *ops;
 	void (*drawn)(void *data, unsigned head); // as bridge_drawn()

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,8 +16,8 @@ static bool is_link(int fd) {
 	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
 }
 
-static int device_init(struct device *device) {
-	*device = (struct device){.link = LINK_DEVICE_FD, .slice = {.fd = -1}};
+static int device_init(struct device *device, int udmabuf) {
+	*device = (struct device){.link = LINK_DEVICE_FD, .udmabuf = udmabuf, .slice = {.fd = -1}};
 	memset(device->fds, -1, sizeof(device->fds));
 	int error = sd_event_default(&device->event);
 	if (error >= 0) {
@@ -47,6 +48,7 @@ static void device_finish(struct device *device) {
 	link_listener_finish(&device->links);
 	sd_event_unref(device->event);
 	fd_close(device->link);
+	fd_close(device->udmabuf);
 }
 
 /* Returns whether to go into the sandbox. */
@@ -96,13 +98,15 @@ int main(int argc, char *argv[]) {
 			LINK_DEVICE_FD);
 		return EXIT_FAILURE;
 	}
+	// Only here: in its sandbox there are no files.
+	int udmabuf = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
 	struct link_sandbox layers = {0};
 	if (sandbox) {
 		device_sandbox(LINK_DEVICE_FD, &layers);
 	}
 	signal(SIGPIPE, SIG_IGN);
 	struct device device;
-	int error = device_init(&device);
+	int error = device_init(&device, udmabuf);
 	device.sandbox = layers;
 	if (error >= 0) {
 		device_mulliond_tell_sandbox(&device);

@@ -1,5 +1,6 @@
 #include "publish.h"
 
+#include <drm_fourcc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <wayland-client.h>
@@ -7,11 +8,16 @@
 #include "canvas.h"
 #include "checked.h"
 #include "convert.h"
+#include "linux-dmabuf-client-protocol.h"
 #include "log.h"
 
-static uint64_t pool_size(const struct publish_pool *pool) {
-	uint64_t limit = pool->slice->limit;
-	return limit < INT32_MAX ? limit : INT32_MAX;
+static uint64_t min_u64(uint64_t a, uint64_t b) {
+	return a < b ? a : b;
+}
+
+static uint64_t pool_size(const struct publish_pool *pool, const struct scanout *scanout) {
+	bool blob = scanout->blob.serial != 0;
+	return min_u64(blob ? scanout->blob.size : pool->slice->limit, INT32_MAX);
 }
 
 /* wl_shm counts whole rows, the last one too; pixman wants rows of whole 32-bit words, and
@@ -59,7 +65,7 @@ static bool shm_format(
 static bool shown_directly(const struct publish *publish, const struct scanout *scanout) {
 	uint32_t format;
 	return shm_format(publish->pool->wayland, scanout->format, &format) &&
-		publish_layout_fits(scanout, pool_size(publish->pool));
+		publish_layout_fits(scanout, pool_size(publish->pool, scanout));
 }
 
 void publish_pool_init(
@@ -74,14 +80,6 @@ void publish_pool_finish(struct publish_pool *pool) {
 	*pool = (struct publish_pool){0};
 }
 
-static struct wl_shm_pool *get_pool(struct publish_pool *pool) {
-	if (pool->pool == NULL) {
-		pool->pool = wl_shm_create_pool(
-			pool->wayland->shm, pool->slice->fd, (int32_t)pool_size(pool));
-	}
-	return pool->pool;
-}
-
 void publish_init(struct publish *publish, struct publish_pool *pool, void (*released)(void *data),
 	void *data) {
 	*publish = (struct publish){
@@ -93,6 +91,9 @@ void publish_init(struct publish *publish, struct publish_pool *pool, void (*rel
 }
 
 static void direct_finish(struct publish_direct *direct) {
+	if (direct->asked != NULL) {
+		zwp_linux_buffer_params_v1_destroy(direct->asked);
+	}
 	if (direct->buffer != NULL) {
 		wl_buffer_destroy(direct->buffer);
 	}
@@ -115,35 +116,114 @@ void publish_finish(struct publish *publish) {
 	*publish = (struct publish){0};
 }
 
-static struct wl_buffer *create_direct(struct publish *publish, const struct scanout *scanout) {
-	uint32_t format;
-	struct wl_shm_pool *pool = get_pool(publish->pool);
-	if (pool == NULL || !shm_format(publish->pool->wayland, scanout->format, &format)) {
-		return NULL;
-	}
-	return wl_shm_pool_create_buffer(pool, (int32_t)scanout->offset, (int32_t)scanout->width,
-		(int32_t)scanout->height, (int32_t)scanout->stride, format);
+static void handle_created(
+	void *data, struct zwp_linux_buffer_params_v1 *params, struct wl_buffer *buffer) {
+	struct publish_direct *direct = data;
+	direct->buffer = buffer;
+	zwp_linux_buffer_params_v1_destroy(params);
+	direct->asked = NULL;
+	direct->publish->released(direct->publish->data);
 }
 
-/* The buffer of a scanout; a new one takes the place of the one least recently shown, which
- * is never the one shown now. */
-static struct wl_buffer *get_direct(struct publish *publish, const struct scanout *scanout) {
+static void handle_failed(void *data, struct zwp_linux_buffer_params_v1 *params) {
+	struct publish_direct *direct = data;
+	direct->refused = true;
+	zwp_linux_buffer_params_v1_destroy(params);
+	direct->asked = NULL;
+	direct->publish->released(direct->publish->data);
+}
+
+static const struct zwp_linux_buffer_params_v1_listener params_listener = {
+	.created = handle_created,
+	.failed = handle_failed,
+};
+
+/* A GPU may have wishes of its own for rows; only it can tell. */
+static void ask_for_dma_buf(struct publish_direct *direct) {
+	const struct scanout *scanout = &direct->scanout;
+	direct->asked = zwp_linux_dmabuf_v1_create_params(direct->publish->pool->wayland->dmabuf);
+	if (direct->asked == NULL) {
+		direct->refused = true;
+		return;
+	}
+	zwp_linux_buffer_params_v1_add_listener(direct->asked, &params_listener, direct);
+	zwp_linux_buffer_params_v1_add(direct->asked, scanout->blob.fd, 0,
+		(uint32_t)scanout->offset, scanout->stride, DRM_FORMAT_MOD_LINEAR >> 32,
+		DRM_FORMAT_MOD_LINEAR & UINT32_MAX);
+	zwp_linux_buffer_params_v1_create(direct->asked, (int32_t)scanout->width,
+		(int32_t)scanout->height, DRM_FORMAT_XRGB8888, 0);
+}
+
+/* All of the slice is one pool; a blob has one that only its buffer holds. */
+static struct wl_shm_pool *get_pool(struct publish_pool *pool, const struct scanout *scanout) {
+	bool blob = scanout->blob.serial != 0;
+	if (!blob && pool->pool != NULL) {
+		return pool->pool;
+	}
+	struct wl_shm_pool *made = wl_shm_create_pool(pool->wayland->shm,
+		blob ? scanout->blob.fd : pool->slice->fd, (int32_t)pool_size(pool, scanout));
+	if (!blob) {
+		pool->pool = made;
+	}
+	return made;
+}
+
+static struct wl_buffer *create_shm(
+	struct publish_pool *publish_pool, const struct scanout *scanout) {
+	uint32_t format;
+	struct wl_shm_pool *pool = get_pool(publish_pool, scanout);
+	if (pool == NULL || !shm_format(publish_pool->wayland, scanout->format, &format)) {
+		return NULL;
+	}
+	struct wl_buffer *buffer =
+		wl_shm_pool_create_buffer(pool, (int32_t)scanout->offset, (int32_t)scanout->width,
+			(int32_t)scanout->height, (int32_t)scanout->stride, format);
+	if (pool != publish_pool->pool) {
+		wl_shm_pool_destroy(pool);
+	}
+	return buffer;
+}
+
+static bool can_be_dma_buf(const struct wayland *wayland, const struct publish_direct *direct) {
+	return direct->scanout.blob.serial != 0 && !direct->refused && wayland->dmabuf_linear &&
+		direct->scanout.format == SCANOUT_XRGB8888;
+}
+
+/* Its buffer is there, or the compositor is asked. */
+static void make_direct(struct publish_direct *direct) {
+	struct publish_pool *pool = direct->publish->pool;
+	if (direct->buffer != NULL || direct->asked != NULL) {
+		return;
+	}
+	if (can_be_dma_buf(pool->wayland, direct)) {
+		ask_for_dma_buf(direct);
+	}
+	if (direct->asked == NULL) {
+		direct->buffer = create_shm(pool, &direct->scanout);
+	}
+}
+
+/* A scanout as a buffer; a new one takes the place of the one least recently shown, which is
+ * never the one shown now. */
+static struct publish_direct *get_direct(struct publish *publish, const struct scanout *scanout) {
 	struct publish_direct *oldest = &publish->direct[0];
 	for (size_t i = 0; i < PUBLISH_DIRECT_MAX; i++) {
 		struct publish_direct *direct = &publish->direct[i];
-		if (direct->buffer != NULL && scanout_equal(&direct->scanout, scanout)) {
+		if (direct->publish != NULL && scanout_equal(&direct->scanout, scanout)) {
 			direct->used = publish->looks;
-			return direct->buffer;
+			make_direct(direct);
+			return direct;
 		}
 		if (direct->used < oldest->used) {
 			oldest = direct;
 		}
 	}
 	direct_finish(oldest);
-	oldest->buffer = create_direct(publish, scanout);
+	oldest->publish = publish;
 	oldest->scanout = *scanout;
 	oldest->used = publish->looks;
-	return oldest->buffer;
+	make_direct(oldest);
+	return oldest;
 }
 
 static void handle_released(void *data) {
@@ -167,13 +247,13 @@ static void make_canvas(struct publish *publish, uint32_t width, uint32_t height
 static bool make_damage(struct publish *publish, const struct scanout *scanout) {
 	static struct log_limit limit;
 	uint32_t pixel = scanout_format_bytes(scanout->format);
-	if (scanout->flushed) {
+	if (scanout->flushed && scanout->blob.serial == 0) {
 		return true;
 	}
-	if (!shown_directly(publish, scanout)) {
+	if (!scanout->flushed && !shown_directly(publish, scanout)) {
 		publish->copy = calloc(1, (size_t)scanout->width * scanout->height * pixel);
 	}
-	if ((shown_directly(publish, scanout) || publish->copy != NULL) &&
+	if ((scanout->flushed || shown_directly(publish, scanout) || publish->copy != NULL) &&
 		damage_init(&publish->damage, scanout->width, scanout->height, pixel)) {
 		return true;
 	}
@@ -204,15 +284,16 @@ static void set_mode(struct publish *publish, const struct scanout *scanout) {
 static bool same_mode(
 	const struct publish *publish, const struct scanout *a, const struct scanout *b) {
 	return a->format == b->format && a->width == b->width && a->height == b->height &&
-		a->flushed == b->flushed &&
+		a->flushed == b->flushed && (a->blob.serial != 0) == (b->blob.serial != 0) &&
 		shown_directly(publish, a) == shown_directly(publish, b);
 }
 
 static const uint8_t *get_pixels(const struct publish *publish) {
 	const struct scanout *scanout = &publish->scanout;
-	uint64_t length = (uint64_t)scanout->stride * (scanout->height - 1) +
-		(uint64_t)scanout->width * scanout_format_bytes(scanout->format);
-	return slice_range(publish->pool->slice, scanout->offset, length);
+	if (scanout->blob.serial != 0) {
+		return scanout->blob.bytes + scanout->offset;
+	}
+	return slice_range(publish->pool->slice, scanout->offset, scanout_bytes(scanout));
 }
 
 /* Where the scanout cannot be read by the compositor the copy is converted. What the guest
@@ -244,12 +325,16 @@ static void check_palette(struct publish *publish, const uint32_t *palette) {
 	}
 }
 
-/* What has changed since the last picture: boxes, or what is found where they are NULL. */
+/* What has changed since the last picture: boxes, of a blob what is found in them, or what is
+ * found anywhere where they are NULL. */
 static void find_damage(
 	struct publish *publish, const struct damage_boxes *boxes, struct damage_boxes *ret) {
 	const struct scanout *scanout = &publish->scanout;
 	*ret = (struct damage_boxes){0};
-	if (boxes != NULL) {
+	if (boxes != NULL && publish->damage.sums != NULL) {
+		damage_compare_boxes(
+			&publish->damage, get_pixels(publish), scanout->stride, boxes, ret);
+	} else if (boxes != NULL) {
 		*ret = *boxes;
 	} else if (publish->damage.sums != NULL) {
 		const uint8_t *pixels = get_pixels(publish);
@@ -283,7 +368,8 @@ static void take_scanout(
 }
 
 bool publish_flips(const struct publish *publish, const struct scanout *scanout) {
-	return publish->shown_offset != scanout->offset;
+	return publish->shown.offset != scanout->offset ||
+		publish->shown.blob.serial != scanout->blob.serial;
 }
 
 static enum publish_result show_direct(struct publish *publish, const struct damage_boxes *boxes,
@@ -292,12 +378,16 @@ static enum publish_result show_direct(struct publish *publish, const struct dam
 	if (publish->damage.sums == NULL && !scanout->flushed) {
 		return PUBLISH_SAME;
 	}
+	struct publish_direct *direct = get_direct(publish, scanout);
+	if (direct->asked != NULL) {
+		return PUBLISH_BUSY;
+	}
 	find_damage(publish, boxes, &picture->boxes);
 	// Pages of the same picture still have to be flipped: the guest will draw in the other.
 	if (picture->boxes.len == 0 && !publish_flips(publish, scanout)) {
 		return PUBLISH_SAME;
 	}
-	picture->buffer = get_direct(publish, scanout);
+	picture->buffer = direct->buffer;
 	if (picture->buffer == NULL) {
 		damage_invalidate(&publish->damage);
 		publish->fresh = true;
@@ -339,7 +429,7 @@ static enum publish_result show(
 	if (result == PUBLISH_CHANGED) {
 		publish->width = picture.width;
 		publish->height = picture.height;
-		publish->shown_offset = publish->scanout.offset;
+		publish->shown = publish->scanout;
 		publish->replaced = true;
 		publish->fresh = false;
 		*ret = picture;
@@ -380,6 +470,7 @@ enum publish_result publish_told(struct publish *publish, const struct scanout *
 	uint32_t height = off ? publish->height : scanout->height;
 	struct damage_boxes changed = {0};
 	if (all || publish->fresh) {
+		damage_invalidate(&publish->damage);
 		damage_boxes_add(&changed, (struct damage_box){.width = width, .height = height});
 	} else {
 		clip_boxes(boxes, width, height, &changed);

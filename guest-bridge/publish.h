@@ -10,7 +10,7 @@
 
 /*
  * Turns what a head scans out into wl_buffers. Where the compositor can read the guest's
- * own pixels, the buffer lies in the slice's memfd and nothing is copied; otherwise what
+ * own pixels, the buffer lies in the slice's memfd, or is a blob, and nothing is copied; otherwise what
  * changed is converted into a canvas. A display that is off is a black picture of the last size.
  */
 
@@ -24,8 +24,13 @@ struct publish_pool {
 	struct wl_shm_pool *pool; // owned, from its first use
 };
 
+/* A picture in the slice, or in a blob; that is a dma-buf where the compositor takes it, else
+ * shared memory as well. */
 struct publish_direct {
-	struct wl_buffer *buffer; // owned, or NULL
+	struct publish *publish;
+	struct wl_buffer *buffer;                 // owned, or NULL
+	struct zwp_linux_buffer_params_v1 *asked; // owned: the compositor has been asked; or NULL
+	bool refused;                             // it does not take this dma-buf
 	struct scanout scanout;
 	uint64_t used; // the look that last showed it
 };
@@ -36,12 +41,14 @@ struct publish {
 	struct canvas *canvas;  // owned; NULL where the scanout is shown directly
 	struct canvas *retired; // owned; of an older mode, shown until a picture replaces it
 	bool replaced;          // that picture has come
-	struct damage damage;   // empty where the guest tells of its changes
+	/* Empty where the guest's word for what has changed is enough. Of a blob it may tell
+	 * more than that: it has nothing that a transfer has compared. */
+	struct damage damage;
 	uint8_t *copy;          // owned; of what is looked for and converted, else NULL
 	struct scanout scanout; // of the last look
 	bool fresh;             // no picture of its mode has come yet
 	uint32_t width, height; // of the last picture, 0: there was none
-	uint64_t shown_offset;  // of the last picture, where it was a direct one
+	struct scanout shown;   // the last picture, where it was a direct one
 	uint32_t palette[256];  // of the last look, for SCANOUT_C8
 	uint64_t looks;
 	void (*released)(void *data);
@@ -58,7 +65,7 @@ struct publish_picture {
 enum publish_result {
 	PUBLISH_SAME,
 	PUBLISH_CHANGED,
-	PUBLISH_BUSY, // not looked: no buffer is free; released() will be called
+	PUBLISH_BUSY, // not looked: no buffer is free or known yet; released() will be called
 };
 
 /* For one connection, which outlives the pool, as does the slice. */
@@ -69,7 +76,7 @@ void publish_pool_init(
 void publish_pool_finish(struct publish_pool *pool);
 
 /* The pool outlives it. released() is called whenever the compositor gives a canvas' buffer
- * back. */
+ * back, or has said whether it takes a dma-buf. */
 void publish_init(struct publish *publish, struct publish_pool *pool, void (*released)(void *data),
 	void *data);
 
@@ -85,7 +92,7 @@ enum publish_result publish_look(struct publish *publish, const struct scanout *
 
 /*
  * Takes the guest's word for what has changed since the last picture (struct scanout,
- * flushed), or for that its display is off; all: everything has. Where another one of the
+ * flushed), or for that its display is off; all: everything has. In a blob boxes are looked at. Where another one of the
  * same size and format is scanned out now, boxes are what differs from the last picture.
  */
 enum publish_result publish_told(struct publish *publish, const struct scanout *scanout,
@@ -95,7 +102,7 @@ enum publish_result publish_told(struct publish *publish, const struct scanout *
 /* Makes the next look find that everything has changed. */
 void publish_invalidate(struct publish *publish);
 
-/* Whether the last picture shows another place of the slice than this scanout. */
+/* Whether the last picture shows another place of the slice or of a blob than this scanout. */
 bool publish_flips(const struct publish *publish, const struct scanout *scanout);
 
 /* Whether a compositor that knows the format can read a scanout where it lies, in a pool of

@@ -9,7 +9,7 @@
 #include "clock.h"
 #include "gpu-commands.h"
 #include "held.h"
-#include "resources.h"
+#include "resources-blobs.h"
 #include "vigil.h"
 #include "virtio-displays.h"
 #include "virtio-scanouts.h"
@@ -334,6 +334,8 @@ static void handle_ready(void *data) {
 		virtqueue_init(&gpu->queues[i], &gpu->state->virtio.queues[i], gpu->dma,
 			virtio_pci_features(&gpu->virtio));
 	}
+	gpu->commands.blobs =
+		(virtio_pci_features(&gpu->virtio) >> VIRTIO_GPU_F_RESOURCE_BLOB & 1) != 0;
 	// It may have filled them before.
 	gpu->notified = (UINT32_C(1) << QUEUES) - 1;
 	do_later(gpu);
@@ -435,6 +437,14 @@ static void init_commands(struct virtio_gpu *gpu) {
 	};
 }
 
+/* What was offered once stays so: where a later process has no udmabuf it copies. */
+static uint64_t features(struct virtio_gpu *gpu) {
+	uint64_t blobs = gpu_state(gpu)->blobs != 0;
+	return UINT64_C(1) << VIRTIO_GPU_F_EDID | blobs << VIRTIO_GPU_F_RESOURCE_BLOB |
+		UINT64_C(1) << VIRTIO_RING_F_INDIRECT_DESC |
+		UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX | UINT64_C(1) << VIRTIO_F_RING_RESET;
+}
+
 static void init_pci(struct virtio_gpu *gpu) {
 	const struct virtio_pci_setup setup = {
 		.state = gpu->state,
@@ -442,9 +452,7 @@ static void init_pci(struct virtio_gpu *gpu) {
 		.pci = gpu->setup.pci,
 		.bar = gpu->setup.bar,
 		.offset = gpu->setup.offset,
-		.features = UINT64_C(1) << VIRTIO_GPU_F_EDID |
-			UINT64_C(1) << VIRTIO_RING_F_INDIRECT_DESC |
-			UINT64_C(1) << VIRTIO_RING_F_EVENT_IDX | UINT64_C(1) << VIRTIO_F_RING_RESET,
+		.features = features(gpu),
 		.queues = QUEUES,
 		.queue_size = QUEUE_SIZE,
 		.config_size = sizeof(struct virtio_gpu_config),
@@ -520,6 +528,9 @@ struct virtio_pci *virtio_gpu_pci(struct virtio_gpu *gpu) {
 void virtio_gpu_start(struct virtio_gpu *gpu, const struct dma *dma) {
 	gpu->dma = dma;
 	gpu->commands.dma = dma;
+	const struct guest_memory memory = gpu_commands_memory(&gpu->commands);
+	resources_start(gpu->resources, gpu->setup.udmabuf, &memory);
+	virtio_scanouts_start(&gpu->scanouts);
 	handle_ready(gpu);
 	gpu->publish = true;
 	if (gpu_state(gpu)->cursor_set != 0) {

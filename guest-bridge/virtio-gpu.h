@@ -45,6 +45,7 @@ struct virtio_gpu_setup {
 	struct irq *irq;
 	struct pci_function *pci;
 	const struct link_setup *link; // outlives the GPU
+	int udmabuf;                   // /dev/udmabuf, borrowed, or -1
 	uint8_t bar;                   // where virtio's window lies
 	uint32_t offset;               // in it
 	const struct virtio_gpu_ops *ops;

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "checked.h"
+
 void virtio_scanouts_init(struct virtio_scanouts *scanouts, struct device_state_gpu *state,
 	struct resources *resources, unsigned heads, const struct virtio_scanouts_ops *ops,
 	void *data) {
@@ -70,9 +72,13 @@ static void turn_off(struct virtio_scanouts *scanouts, unsigned head) {
 	scanouts->ops->changed(scanouts->data, head);
 }
 
-static bool same_place(const struct device_state_scanout *scanout, const struct gpu_rect *rect) {
-	return scanout->resource != 0 && scanout->x == rect->x && scanout->y == rect->y &&
-		scanout->width == rect->width && scanout->height == rect->height;
+static struct gpu_rect rect_of(const struct device_state_scanout *scanout) {
+	return (struct gpu_rect){scanout->x, scanout->y, scanout->width, scanout->height};
+}
+
+static bool same_place(const struct device_state_scanout *a, const struct device_state_scanout *b) {
+	return a->resource != 0 && a->x == b->x && a->y == b->y && a->width == b->width &&
+		a->height == b->height;
 }
 
 /*
@@ -95,16 +101,33 @@ static void flip_boxes(struct virtio_scanouts *scanouts, uint32_t from, uint32_t
 	}
 }
 
-static void show_resource(struct virtio_scanouts *scanouts, unsigned head, uint32_t resource,
-	const struct gpu_rect *rect) {
+/* What has changed is found when it is committed: nothing is noted in its resource. */
+static void show_mapped(
+	struct virtio_scanouts *scanouts, unsigned head, const struct device_state_scanout *now) {
+	struct device_state_scanout *scanout = &scanouts->state->scanouts[head];
+	const struct damage_boxes all = {
+		.len = 1, .box = {{.width = now->width, .height = now->height}}};
+	bool flips = same_place(scanout, now);
+	flip_chain_forget(&scanouts->chains[head]);
+	*scanout = *now;
+	if (flips) {
+		scanouts->ops->flipped(scanouts->data, head, &all);
+	} else {
+		scanouts->ops->changed(scanouts->data, head);
+	}
+}
+
+/* One that has storage. */
+static void show_stored(
+	struct virtio_scanouts *scanouts, unsigned head, const struct device_state_scanout *now) {
 	struct device_state_scanout *scanout = &scanouts->state->scanouts[head];
 	struct flip_chain *chain = &scanouts->chains[head];
-	uint32_t before = scanout->resource;
-	if (!same_place(scanout, rect)) {
+	const struct gpu_rect place = rect_of(now), *rect = &place;
+	uint32_t before = scanout->resource, resource = now->resource;
+	if (!same_place(scanout, now)) {
 		flip_chain_forget(chain);
 	}
-	*scanout = (struct device_state_scanout){
-		resource, rect->x, rect->y, rect->width, rect->height};
+	*scanout = *now;
 	struct damage_boxes boxes;
 	if (flip_chain_show(chain, resource)) {
 		flip_boxes(scanouts, before, resource, rect, &boxes);
@@ -125,7 +148,9 @@ uint32_t virtio_scanouts_set(struct virtio_scanouts *scanouts, unsigned head, ui
 		return VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
 	}
 	uint32_t answer = VIRTIO_GPU_RESP_OK_NODATA;
-	if (resource != 0) {
+	if (resource != 0 && resources_is_blob(scanouts->resources, resource)) {
+		answer = VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	} else if (resource != 0) {
 		answer = resources_scanout(scanouts->resources, resource, rect, &scanout);
 	}
 	if (answer != VIRTIO_GPU_RESP_OK_NODATA) {
@@ -133,11 +158,71 @@ uint32_t virtio_scanouts_set(struct virtio_scanouts *scanouts, unsigned head, ui
 	}
 	take_over(scanouts);
 	if (resource != 0) {
-		show_resource(scanouts, head, resource, rect);
+		const struct device_state_scanout now = {
+			.resource = resource,
+			.x = rect->x,
+			.y = rect->y,
+			.width = rect->width,
+			.height = rect->height,
+		};
+		show_stored(scanouts, head, &now);
 	} else if (scanouts->state->scanouts[head].resource != 0) {
 		turn_off(scanouts, head);
 	}
 	return answer;
+}
+
+static struct gpu_layout layout_of(const struct device_state_scanout *scanout) {
+	return (struct gpu_layout){scanout->format, scanout->picture_width, scanout->picture_height,
+		scanout->stride, scanout->offset};
+}
+
+uint32_t virtio_scanouts_set_blob(struct virtio_scanouts *scanouts, unsigned head,
+	uint32_t resource, const struct gpu_layout *layout, const struct gpu_rect *rect) {
+	if (head >= scanouts->heads) {
+		return VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
+	}
+	uint32_t answer = resources_show_blob(scanouts->resources, resource, layout);
+	if (answer != VIRTIO_GPU_RESP_OK_NODATA) {
+		return answer;
+	}
+	const struct device_state_scanout now = {
+		.resource = resource,
+		.x = rect->x,
+		.y = rect->y,
+		.width = rect->width,
+		.height = rect->height,
+		.format = layout->format,
+		.picture_width = layout->width,
+		.picture_height = layout->height,
+		.stride = layout->stride,
+		.offset = layout->offset,
+	};
+	take_over(scanouts);
+	if (resources_is_mapped(scanouts->resources, resource)) {
+		show_mapped(scanouts, head, &now);
+	} else {
+		resources_refresh(scanouts->resources, resource, rect);
+		show_stored(scanouts, head, &now);
+	}
+	return VIRTIO_GPU_RESP_OK_NODATA;
+}
+
+void virtio_scanouts_start(struct virtio_scanouts *scanouts) {
+	for (unsigned i = 0; i < scanouts->heads; i++) {
+		const struct device_state_scanout *scanout = &scanouts->state->scanouts[i];
+		const struct gpu_layout layout = layout_of(scanout);
+		const struct gpu_rect rect = rect_of(scanout);
+		if (scanout->resource == 0 || layout.stride == 0) {
+			continue;
+		}
+		if (resources_show_blob(scanouts->resources, scanout->resource, &layout) ==
+			VIRTIO_GPU_RESP_OK_NODATA) {
+			resources_refresh(scanouts->resources, scanout->resource, &rect);
+		} else {
+			turn_off(scanouts, i);
+		}
+	}
 }
 
 static uint32_t heads_of(const struct virtio_scanouts *scanouts, uint32_t resource) {
@@ -150,16 +235,45 @@ static uint32_t heads_of(const struct virtio_scanouts *scanouts, uint32_t resour
 	return heads;
 }
 
+static bool rect_inside(const struct gpu_rect *rect, const struct device_state_scanout *scanout) {
+	return checked_range(rect->x, rect->width, scanout->picture_width) &&
+		checked_range(rect->y, rect->height, scanout->picture_height);
+}
+
+/* Of a blob that is mapped. */
+static uint32_t flush_mapped(struct virtio_scanouts *scanouts, uint32_t heads,
+	const struct gpu_rect *rect, uint32_t *ret_heads) {
+	const struct damage_boxes all = {
+		.len = 1, .box = {{rect->x, rect->y, rect->width, rect->height}}};
+	for (unsigned i = 0; i < scanouts->heads; i++) {
+		if ((heads >> i & 1) != 0 && !rect_inside(rect, &scanouts->state->scanouts[i])) {
+			return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+		}
+	}
+	for (unsigned i = 0; i < scanouts->heads; i++) {
+		if ((heads >> i & 1) != 0) {
+			show_boxes(scanouts, i, &all, scanouts->ops->flushed);
+		}
+	}
+	*ret_heads = heads;
+	return VIRTIO_GPU_RESP_OK_NODATA;
+}
+
 uint32_t virtio_scanouts_flush(struct virtio_scanouts *scanouts, uint32_t resource,
 	const struct gpu_rect *rect, uint32_t *ret_heads) {
 	struct damage_boxes boxes;
 	struct scanout scanout;
 	uint32_t heads = heads_of(scanouts, resource);
 	*ret_heads = 0;
+	if (resources_is_mapped(scanouts->resources, resource) ||
+		(heads == 0 && resources_is_blob(scanouts->resources, resource))) {
+		return flush_mapped(scanouts, heads, rect, ret_heads);
+	}
 	if (heads == 0) {
 		// What is noted in it still differs from the screen.
 		return resources_scanout(scanouts->resources, resource, rect, &scanout);
 	}
+	resources_refresh(scanouts->resources, resource, rect);
 	uint32_t answer = resources_flush(scanouts->resources, resource, rect, &boxes);
 	if (answer != VIRTIO_GPU_RESP_OK_NODATA) {
 		return answer;
@@ -186,9 +300,15 @@ void virtio_scanouts_forget(struct virtio_scanouts *scanouts, uint32_t resource)
 void virtio_scanouts_get(
 	const struct virtio_scanouts *scanouts, unsigned head, struct scanout *ret) {
 	const struct device_state_scanout *scanout = &scanouts->state->scanouts[head];
-	const struct gpu_rect rect = {scanout->x, scanout->y, scanout->width, scanout->height};
+	const struct gpu_rect rect = rect_of(scanout);
 	*ret = (struct scanout){0};
-	if (head < scanouts->heads && scanout->resource != 0) {
+	if (head >= scanouts->heads || scanout->resource == 0) {
+		return;
+	}
+	if (resources_is_mapped(scanouts->resources, scanout->resource)) {
+		const struct gpu_layout layout = layout_of(scanout);
+		resources_scanout_blob(scanouts->resources, scanout->resource, &layout, &rect, ret);
+	} else {
 		resources_scanout(scanouts->resources, scanout->resource, &rect, ret);
 	}
 }

@@ -6,7 +6,7 @@
 
 #include "flip-chain.h"
 #include "gpu-command.h"
-#include "resources.h"
+#include "resources-blobs.h"
 
 /*
  * What the heads scan out, and which of it has changed on the screen. Functions that carry
@@ -41,11 +41,19 @@ void virtio_scanouts_reset(struct virtio_scanouts *scanouts);
 uint32_t virtio_scanouts_set(struct virtio_scanouts *scanouts, unsigned head, uint32_t resource,
 	const struct gpu_rect *rect);
 
+/* SET_SCANOUT_BLOB, of a resource other than 0. */
+uint32_t virtio_scanouts_set_blob(struct virtio_scanouts *scanouts, unsigned head,
+	uint32_t resource, const struct gpu_layout *layout, const struct gpu_rect *rect);
+
+/* After resources_start(), in a process that goes on from a state: shows the blobs of before,
+ * or turns off what cannot be shown. */
+void virtio_scanouts_start(struct virtio_scanouts *scanouts);
+
 /* RESOURCE_FLUSH. ret_heads: those that show the resource, bit n for head n. */
 uint32_t virtio_scanouts_flush(struct virtio_scanouts *scanouts, uint32_t resource,
 	const struct gpu_rect *rect, uint32_t *ret_heads);
 
-/* A resource is about to go: nothing shows it any more. */
+/* A resource, or the memory that a blob is, is about to go: nothing shows it any more. */
 void virtio_scanouts_forget(struct virtio_scanouts *scanouts, uint32_t resource);
 
 /* What a head scans out; SCANOUT_NONE where that is nothing. */

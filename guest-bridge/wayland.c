@@ -1,5 +1,6 @@
 #include "wayland.h"
 
+#include <drm_fourcc.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,6 +8,7 @@
 #include <wayland-client.h>
 
 #include "cursor-shape-client-protocol.h"
+#include "linux-dmabuf-client-protocol.h"
 #include "log.h"
 #include "mullion-guest-v1-client-protocol.h"
 #include "presentation-time-client-protocol.h"
@@ -17,6 +19,7 @@
 #define SEAT_VERSION_MIN 5   // wl_pointer.frame
 #define SEAT_VERSION_MAX 9
 #define WM_BASE_VERSION_MAX 3
+#define DMABUF_VERSION 3 // formats come as events; later ones are tables to be mapped
 
 static uint32_t min_u32(uint32_t a, uint32_t b) {
 	return a < b ? a : b;
@@ -48,6 +51,24 @@ static void handle_shm_format(void *data, struct wl_shm *shm, uint32_t format) {
 
 static const struct wl_shm_listener shm_listener = {
 	.format = handle_shm_format,
+};
+
+/* Each comes with its modifiers, too. */
+static void handle_dmabuf_format(void *data, struct zwp_linux_dmabuf_v1 *dmabuf, uint32_t format) {
+}
+
+static void handle_dmabuf_modifier(void *data, struct zwp_linux_dmabuf_v1 *dmabuf, uint32_t format,
+	uint32_t high, uint32_t low) {
+	struct wayland *wayland = data;
+	uint64_t modifier = (uint64_t)high << 32 | low;
+	if (format == DRM_FORMAT_XRGB8888 && modifier == DRM_FORMAT_MOD_LINEAR) {
+		wayland->dmabuf_linear = true;
+	}
+}
+
+static const struct zwp_linux_dmabuf_v1_listener dmabuf_listener = {
+	.format = handle_dmabuf_format,
+	.modifier = handle_dmabuf_modifier,
 };
 
 static void handle_clock_id(void *data, struct wp_presentation *presentation, uint32_t clock) {
@@ -99,6 +120,11 @@ static void handle_global(void *data, struct wl_registry *registry, uint32_t nam
 		w->relative_pointers == NULL) {
 		w->relative_pointers = wl_registry_bind(
 			registry, name, &zwp_relative_pointer_manager_v1_interface, 1);
+	} else if (strcmp(interface, zwp_linux_dmabuf_v1_interface.name) == 0 &&
+		w->dmabuf == NULL && version >= DMABUF_VERSION) {
+		w->dmabuf = wl_registry_bind(
+			registry, name, &zwp_linux_dmabuf_v1_interface, DMABUF_VERSION);
+		zwp_linux_dmabuf_v1_add_listener(w->dmabuf, &dmabuf_listener, w);
 	}
 }
 
@@ -208,6 +234,9 @@ int wayland_init(struct wayland *wayland, sd_event *event, int fd, const struct 
 }
 
 static void destroy_globals(struct wayland *w) {
+	if (w->dmabuf != NULL) {
+		zwp_linux_dmabuf_v1_destroy(w->dmabuf);
+	}
 	if (w->relative_pointers != NULL) {
 		zwp_relative_pointer_manager_v1_destroy(w->relative_pointers);
 	}

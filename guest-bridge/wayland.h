@@ -40,9 +40,11 @@ struct wayland {
 	struct xdg_wm_base *wm_base;
 	struct wp_cursor_shape_manager_v1 *cursor_shapes;
 	struct zwp_relative_pointer_manager_v1 *relative_pointers;
+	struct zwp_linux_dmabuf_v1 *dmabuf;
 
 	bool monotonic; // presentation times are CLOCK_MONOTONIC
 	bool xrgb1555, rgb565, rgb888, xbgr8888, bgrx8888, rgbx8888; // what wl_shm knows
+	bool dmabuf_linear; // a dma-buf of XRGB8888, row after row, can be a buffer
 
 	const struct wayland_ops *ops;
 	void *data;

@@ -98,7 +98,8 @@ enum link_port_fd {
  * All descriptors that a device ever holds (tests/e2e/test-session.py compares): /dev/null
  * on 0; mulliond's standard error on 1 and 2; the link on 3; those of LINK_SETUP; for each
  * function the VMM's connection and what it sends along, of which enum link_kind has the list;
- * the display's Wayland socket; and of its own making an epoll, a signalfd, one timerfd a
+ * the display's Wayland socket; /dev/udmabuf where there is one, and a dma-buf for each blob that
+ * was shown; and of its own making an epoll, a signalfd, one timerfd a
  * clock, and a sealed memfd while a picture's format is converted.
  */
 

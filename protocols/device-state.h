@@ -17,7 +17,7 @@
  */
 
 #define DEVICE_STATE_MAGIC UINT64_C(0x3174736e6c6c756d) // "mullnst1"
-#define DEVICE_STATE_VERSION 4
+#define DEVICE_STATE_VERSION 5
 #define DEVICE_STATE_SIZE (1600 * 1024) // bytes; the memfd's size
 #define DEVICE_STATE_MAPS_MAX 4096      // maps of guest memory
 #define DEVICE_STATE_NO_FILE UINT32_MAX
@@ -102,10 +102,12 @@ struct device_state_virtio {
 	struct device_state_queue queues[DEVICE_STATE_QUEUES];
 };
 
-/* What a head scans out, as SET_SCANOUT said; resource 0: nothing. */
+/* What a head scans out, as SET_SCANOUT or SET_SCANOUT_BLOB said; resource 0: nothing. */
 struct device_state_scanout {
 	uint32_t resource;
 	uint32_t x, y, width, height;
+	// The picture in a blob; all zero where resource is none.
+	uint32_t format, picture_width, picture_height, stride, offset;
 };
 
 /* What a head's display wants to be. */
@@ -142,7 +144,7 @@ struct device_state_gpu {
 	uint32_t resources;  // resources in force; for `mullionctl status`
 	uint64_t heap_used;  // bytes of the slice's heap that they take
 	uint32_t unplugged;  // heads whose monitor is said to be gone, see replug.h
-	uint32_t reserved;
+	uint32_t blobs;      // 1: blobs in guest memory are offered, and stay so
 };
 
 /* A finger on a touch screen. */
@@ -217,14 +219,19 @@ struct device_state_slot {
 	struct device_state_dma dma;
 };
 
-/* A 2D resource. In force where epoch is that of struct device_state_gpu and id is not 0. */
+/*
+ * A resource. In force where epoch is that of struct device_state_gpu and id is not 0. One that
+ * is 2D has its picture in the storage. So has a blob that is copied, of which the pixels from
+ * offset on are that picture; any other blob has no format and no size.
+ */
 struct device_state_resource {
 	uint32_t epoch, id;
 	uint32_t format, width, height; // VIRTIO_GPU_FORMAT_*, pixels
 	uint32_t backing_count;         // entries; 0: no backing
 	uint32_t backing_first;         // in the file's table
-	uint32_t reserved;
-	uint64_t storage; // bytes from the slice's start
+	uint32_t copied, offset;        // 1 or 0; bytes
+	uint64_t storage;               // bytes from the slice's start
+	uint64_t blob;                  // bytes; 0: it is 2D
 };
 
 /*

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "checked.h"
+
 #define HOT_MAX 63 // pixels: the hot spot lies in the cursor
 
 static const struct {
@@ -82,6 +84,8 @@ union wire {
 	struct virtio_gpu_get_capset capset;
 	struct virtio_gpu_cmd_get_edid edid;
 	struct virtio_gpu_update_cursor cursor;
+	struct virtio_gpu_resource_create_blob create_blob;
+	struct virtio_gpu_set_scanout_blob set_scanout_blob;
 };
 
 _Static_assert(sizeof(union wire) <= GPU_COMMAND_SIZE_MAX, "every command is looked at whole");
@@ -105,6 +109,10 @@ static size_t wire_size(uint32_t type) {
 		return sizeof(struct virtio_gpu_resource_attach_backing);
 	case VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING:
 		return sizeof(struct virtio_gpu_resource_detach_backing);
+	case VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB:
+		return sizeof(struct virtio_gpu_resource_create_blob);
+	case VIRTIO_GPU_CMD_SET_SCANOUT_BLOB:
+		return sizeof(struct virtio_gpu_set_scanout_blob);
 	case VIRTIO_GPU_CMD_GET_CAPSET_INFO:
 		return sizeof(struct virtio_gpu_get_capset_info);
 	case VIRTIO_GPU_CMD_GET_CAPSET:
@@ -216,19 +224,87 @@ static uint32_t decode_transfer(
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
+/* Before anything is allocated: the number is the guest's (CVE-2016-7994, CVE-2016-9846). */
+static bool entries_fit(uint32_t entries, size_t header, size_t total) {
+	return entries > 0 && entries <= GPU_BACKING_ENTRIES_MAX &&
+		total == header + (size_t)entries * sizeof(struct virtio_gpu_mem_entry);
+}
+
 static uint32_t decode_attach(const struct virtio_gpu_resource_attach_backing *wire, size_t total,
 	struct gpu_command *ret) {
+	uint32_t entries = wire->nr_entries;
 	if (wire->resource_id == 0) {
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	}
-	// Before anything is allocated: the number is the guest's (CVE-2016-7994, CVE-2016-9846).
-	uint32_t entries = wire->nr_entries;
-	if (entries == 0 || entries > GPU_BACKING_ENTRIES_MAX ||
-		total != sizeof(*wire) + (size_t)entries * sizeof(struct virtio_gpu_mem_entry)) {
+	if (!entries_fit(entries, sizeof(*wire), total)) {
 		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	}
 	ret->attach.resource = wire->resource_id;
 	ret->attach.entries = entries;
+	return VIRTIO_GPU_RESP_OK_NODATA;
+}
+
+/* Only memory of the guest's; to be shared with another device a blob would need a UUID. */
+static uint32_t decode_create_blob(
+	const struct virtio_gpu_resource_create_blob *wire, size_t total, struct gpu_command *ret) {
+	const uint32_t flags =
+		VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE | VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE;
+	if (wire->resource_id == 0) {
+		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+	}
+	if (wire->blob_mem != VIRTIO_GPU_BLOB_MEM_GUEST || (wire->blob_flags & ~flags) != 0 ||
+		wire->size == 0 || wire->size > GPU_BLOB_SIZE_MAX ||
+		!entries_fit(wire->nr_entries, sizeof(*wire), total)) {
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	}
+	ret->create_blob.resource = wire->resource_id;
+	ret->create_blob.entries = wire->nr_entries;
+	ret->create_blob.size = wire->size;
+	return VIRTIO_GPU_RESP_OK_NODATA;
+}
+
+uint64_t gpu_layout_end(const struct gpu_layout *layout) {
+	return layout->offset + (uint64_t)layout->stride * (layout->height - 1) +
+		(uint64_t)layout->width * 4;
+}
+
+/* All formats are of one plane. */
+static bool decode_layout(const struct virtio_gpu_set_scanout_blob *wire, struct gpu_layout *ret) {
+	const struct gpu_layout layout = {
+		.format = wire->format,
+		.width = wire->width,
+		.height = wire->height,
+		.stride = wire->strides[0],
+		.offset = wire->offsets[0],
+	};
+	if (!format_known(layout.format) || !size_known(layout.width) ||
+		!size_known(layout.height) || layout.stride < layout.width * 4 ||
+		layout.stride % 4 != 0 || layout.offset % 4 != 0 ||
+		gpu_layout_end(&layout) > GPU_BLOB_SIZE_MAX) {
+		return false;
+	}
+	*ret = layout;
+	return true;
+}
+
+static uint32_t decode_set_scanout_blob(
+	const struct virtio_gpu_set_scanout_blob *wire, struct gpu_command *ret) {
+	struct gpu_rect rect = {0};
+	struct gpu_layout layout = {0};
+	if (wire->scanout_id >= VIRTIO_GPU_MAX_SCANOUTS) {
+		return VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
+	}
+	if (wire->resource_id != 0 &&
+		(!decode_layout(wire, &layout) || !decode_rect(&wire->r, &rect) ||
+			rect.width == 0 || rect.height == 0 ||
+			!checked_range(rect.x, rect.width, layout.width) ||
+			!checked_range(rect.y, rect.height, layout.height))) {
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	}
+	ret->set_scanout_blob.scanout = wire->scanout_id;
+	ret->set_scanout_blob.resource = wire->resource_id;
+	ret->set_scanout_blob.rect = rect;
+	ret->set_scanout_blob.layout = layout;
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
@@ -273,6 +349,10 @@ static uint32_t decode_body(const union wire *wire, size_t total, struct gpu_com
 		return decode_transfer(&wire->transfer, ret);
 	case VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING:
 		return decode_attach(&wire->attach, total, ret);
+	case VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB:
+		return decode_create_blob(&wire->create_blob, total, ret);
+	case VIRTIO_GPU_CMD_SET_SCANOUT_BLOB:
+		return decode_set_scanout_blob(&wire->set_scanout_blob, ret);
 	case VIRTIO_GPU_CMD_GET_CAPSET_INFO:
 		ret->capset_info.index = wire->capset_info.capset_index;
 		return VIRTIO_GPU_RESP_OK_NODATA;

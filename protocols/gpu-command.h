@@ -18,10 +18,22 @@
 #define GPU_COMMAND_SIZE_MAX 128      // bytes of a command that are looked at; entries come after
 #define GPU_RESOURCE_SIZE_MAX 16384   // pixels in a direction
 #define GPU_BACKING_ENTRIES_MAX 16384 // of one resource, as they come
+#define GPU_BLOB_SIZE_MAX UINT32_MAX  // bytes
 
 struct gpu_rect {
 	uint32_t x, y, width, height; // pixels; x + width and y + height do not wrap
 };
+
+/* How the pixels of a picture lie in a blob. */
+struct gpu_layout {
+	uint32_t format;        // VIRTIO_GPU_FORMAT_*
+	uint32_t width, height; // 1 to GPU_RESOURCE_SIZE_MAX
+	uint32_t stride;        // bytes, at least a row's; a multiple of 4
+	uint32_t offset;        // bytes; a multiple of 4
+};
+
+/* Bytes of a blob up to the end of the last pixel; does not wrap. */
+uint64_t gpu_layout_end(const struct gpu_layout *layout);
 
 struct gpu_command {
 	enum virtio_gpu_ctrl_type type; // VIRTIO_GPU_CMD_*
@@ -45,6 +57,16 @@ struct gpu_command {
 			uint32_t resource; // 0: off, and then rect is anything
 			struct gpu_rect rect;
 		} set_scanout;
+		struct {
+			uint32_t resource, entries; // 1 to GPU_BACKING_ENTRIES_MAX
+			uint64_t size;              // bytes, 1 to GPU_BLOB_SIZE_MAX
+		} create_blob;                      // in the guest's memory
+		struct {
+			uint32_t scanout;         // below VIRTIO_GPU_MAX_SCANOUTS
+			uint32_t resource;        // 0: off, and then the rest is anything
+			struct gpu_rect rect;     // in the layout's picture, and not empty
+			struct gpu_layout layout; // ends below GPU_BLOB_SIZE_MAX
+		} set_scanout_blob;
 		struct {
 			uint32_t resource;
 			struct gpu_rect rect;

@@ -232,22 +232,42 @@ int dma_remove(struct dma *dma, uint64_t address, uint64_t size) {
 	return 0;
 }
 
-void *dma_resolve_some(
+/* The number of the map that has address and a mapping that allows access, and what there is
+ * of *length bytes in it; the count of maps where there is none. */
+static size_t find_map(
 	const struct dma *dma, uint64_t address, uint64_t *length, enum dma_access access) {
-	size_t next = maps_until(dma, address);
+	size_t next = maps_until(dma, address), none = dma->table->count;
 	if (next == 0) {
-		return NULL;
+		return none;
 	}
 	const struct device_state_map *map = &dma->table->maps[next - 1];
-	uint8_t *host = dma->hosts[next - 1];
 	uint64_t offset = address - map->address;
-	if (host == NULL || (map->access & access) != access || offset >= map->size) {
-		return NULL;
+	if (dma->hosts[next - 1] == NULL || (map->access & access) != access ||
+		offset >= map->size) {
+		return none;
 	}
 	if (*length > map->size - offset) {
 		*length = map->size - offset;
 	}
-	return host + offset;
+	return next - 1;
+}
+
+void *dma_resolve_some(
+	const struct dma *dma, uint64_t address, uint64_t *length, enum dma_access access) {
+	size_t at = find_map(dma, address, length, access);
+	return at < dma->table->count ? dma->hosts[at] + (address - dma->table->maps[at].address)
+				      : NULL;
+}
+
+int dma_locate(const struct dma *dma, uint64_t address, uint64_t *length, enum dma_access access,
+	uint64_t *ret_offset) {
+	size_t at = find_map(dma, address, length, access);
+	if (at == dma->table->count) {
+		return -1;
+	}
+	const struct device_state_map *map = &dma->table->maps[at];
+	*ret_offset = map->offset + (address - map->address);
+	return keep_get(dma->keep, file_key(map->file));
 }
 
 void *dma_resolve(

@@ -77,6 +77,13 @@ void *dma_resolve_some(
 	const struct dma *dma, uint64_t address, uint64_t *length, enum dma_access access);
 
 /*
+ * Where the first of *length bytes lie, likewise, in the memfd behind their map: its
+ * descriptor, borrowed until the next message, or -1.
+ */
+int dma_locate(const struct dma *dma, uint64_t address, uint64_t *length, enum dma_access access,
+	uint64_t *ret_offset);
+
+/*
  * False for DMA_SETTLE_USEC after a map was taken away or an earlier process has died: memory
  * that is missing may be about to come back.
  */

@@ -3,96 +3,25 @@
 whose keyboard, tablet and touch screen are read by libinput. Its root is the one that the tests run in.
 The guest in the session is the mock VMM's: what is under test here is the screen.
 """
-import json
 import os
-import shlex
 import subprocess
 
-from machine import Machine
-from session import BUILD, TESTS, qemu_lacks
-from tap import Plan, check, run_program, same, skip_all, wait_until
-
-SCREEN = (1280, 800)
-CARD = (640, 400)
+from screen import CARD, SCREEN, run
+from session import TESTS
+from tap import Plan, check, run_program, same, wait_until
 
 plan = Plan()
 
 
-class Screen(Machine):
-  def __init__(self):
-    # QEMU gives a button to the last device that has one: the tablet.
-    super().__init__("kms-machine", "-device", f"virtio-vga,xres={SCREEN[0]},yres={SCREEN[1]}",
-      "-device", "virtio-keyboard-pci", "-device", "virtio-multitouch-pci",
-      "-device", "virtio-tablet-pci")
-
-  def keys(self, *names):
-    """Presses keys in this order and lets them go in the other."""
-    def event(name, down):
-      return {"type": "key", "data": {"down": down, "key": {"type": "qcode", "data": name}}}
-    for name in names:
-      self.command("input-send-event", events=[event(name, True)])
-    for name in reversed(names):
-      self.command("input-send-event", events=[event(name, False)])
-
-  def point(self, x, y, button=None):
-    """Moves the pointer; button True presses the left one there, False lets it go."""
-    events = [{"type": "abs", "data": {"axis": axis, "value": value * 32767 // (size - 1)}}
-      for axis, value, size in (("x", x, SCREEN[0]), ("y", y, SCREEN[1]))]
-    self.command("input-send-event", events=events)
-    if button is not None:
-      self.command("input-send-event",
-        events=[{"type": "btn", "data": {"button": "left", "down": button}}])
-
-  def touch(self, slot, x, y, kind="update"):
-    """Puts a finger down ("begin"), or moves it; "end" lifts it."""
-    def mtt(kind, axis, value):
-      return {"type": "mtt", "data": {"type": kind, "slot": slot,
-        "tracking-id": -1 if kind == "end" else slot, "axis": axis, "value": value}}
-    events = [mtt(kind, "x", 0)]
-    if kind != "end":
-      events += [mtt("data", axis, value * 32767 // (size - 1))
-        for axis, value, size in (("x", x, SCREEN[0]), ("y", y, SCREEN[1]))]
-    self.command("input-send-event", events=events)
-
-  def screen(self):
-    file = self.path("screen.png")
-    self.command("screendump", filename=file, format="png")
-    return file
-
-  def window(self):
-    return json.loads(self.do("mullionctl windows --json"))["windows"][0]
-
-  def shows_card(self, x, y):
-    """True where the real screen shows the card there, bit by bit."""
-    done = subprocess.run([os.path.join(TESTS, "picture"), "card", self.screen(), str(x), str(y),
-      str(CARD[0]), str(CARD[1])], stdout=subprocess.DEVNULL)
-    return done.returncode == 0
-
-
 @plan.test("a session comes up on a KMS screen")
 def comes_up(machine):
-  machine.boot()
-  build = shlex.quote(os.path.abspath(BUILD))
-  machine.do(f"export PATH={build}:$PATH XDG_RUNTIME_DIR=/run/session MULLION_CONFIG_DIR=/run/config")
-  machine.do("mkdir -p -m 700 /run/session /run/config/guests")
-  machine.do("printf '[guest]\\nautostart = yes\\n[gpu]\\npersonality = bochs\\nvram = 4M\\nsize = 640x400\\n[machine]\\n"
-    "vmm = external\\n' >/run/config/guests/card.ini")
-  machine.do("printf '[desktop]\\nfilter = nearest\\nterminal = touch /run/terminal\\n' >/run/config/mullion.ini")
-  machine.do("LIBSEAT_BACKEND=builtin WLR_RENDERER=pixman mullion >/run/mullion.log 2>&1 & pid=$!")
-  def listed():
-    status, output = machine.run("mullionctl windows --json")
-    return status == 0 and json.loads(output)["windows"]
-  wait_until(listed, "the session", 60, 0.5)
+  machine.begin("personality = bochs\\nvram = 4M")
   machine.do("ls -l /proc/$pid/fd | grep -q /dev/dri/card0")
 
 
 @plan.test("a guest's picture is on the screen bit by bit")
 def picture(machine):
-  path = json.loads(machine.do("mullionctl status card --json"))
-  path = path.get("guest", path)["socket"]
-  machine.do(f"{shlex.quote(os.path.abspath(TESTS))}/vmm/mock-guest {path} {CARD[0]} {CARD[1]} "
-    ">/run/guest.log 2>&1 &")
-  wait_until(lambda: machine.window()["frames"] > 0, "the guest's first frame", 30, 0.5)
+  machine.mock_guest(machine.guest()["socket"])
   window = machine.window()
   same((window["modeWidth"], window["modeHeight"]), CARD, "mode")
   wait_until(lambda: machine.shows_card(window["x"], window["y"]), "the card on the screen", 20, 0.5)
@@ -171,23 +100,5 @@ def leave(machine):
   same(left, "", "processes left")
 
 
-def main():
-  why = qemu_lacks()
-  if why:
-    skip_all(why)
-  if not os.path.exists("/usr/lib/systemd/systemd-udevd"):
-    skip_all("udev is not installed")
-  machine = Screen()
-  def log():
-    try:
-      return machine.run("tail -n 30 /run/mullion.log")[1].splitlines()
-    except Exception:
-      return []
-  try:
-    return plan.run(machine, on_failure=log)
-  finally:
-    machine.finish()
-
-
 if __name__ == "__main__":
-  run_program(main)
+  run_program(lambda: run(plan))

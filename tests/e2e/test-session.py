@@ -236,6 +236,7 @@ def own_files(session):
 DEVICE_FDS = {
   "/dev/null": (1, 1), "socket": (3, 3), "eventpoll": (1, 1), "signalfd": (1, 1),
   "timerfd": (0, 4), "memfd:mullion-slice:NAME": (1, 1), "memfd:mullion-canvas": (0, 2),
+  "/dev/udmabuf": (0, 1), "/dmabuf": (0, 256),
 }
 # Likewise, of each function.
 FUNCTION_FDS = {

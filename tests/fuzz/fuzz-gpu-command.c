@@ -25,22 +25,31 @@ static const uint32_t types[] = {
 	VIRTIO_GPU_CMD_GET_CAPSET_INFO,
 	VIRTIO_GPU_CMD_GET_CAPSET,
 	VIRTIO_GPU_CMD_GET_DISPLAY_INFO,
+	VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB,
+	VIRTIO_GPU_CMD_SET_SCANOUT_BLOB,
 };
 
 /* Where a command of this kind has its body, the numbers are small more often than not. */
 static size_t take_command(struct fuzz_input *input, uint8_t *ret) {
 	uint8_t what = fuzz_u8(input), how = fuzz_u8(input);
 	struct virtio_gpu_ctrl_hdr header = {
-		.type = what < 250 ? types[what % 13] : fuzz_u32(input),
+		.type = what < 250 ? types[what % 15] : fuzz_u32(input),
 		.flags = how & VIRTIO_GPU_FLAG_FENCE,
 		.fence_id = how,
 		.ctx_id = what,
 	};
 	memcpy(ret, &header, sizeof(header));
-	size_t size = how < 240 ? 64 : 8 + fuzz_u8(input) % 100;
+	size_t whole = header.type == VIRTIO_GPU_CMD_SET_SCANOUT_BLOB ? 96 : 64;
+	size_t size = how < 240 ? whole : 8 + (size_t)fuzz_u8(input) % 100;
 	for (size_t at = sizeof(header); at + 4 <= size; at += 4) {
 		uint32_t word = how & 2 ? fuzz_u32(input) : fuzz_u8(input);
 		memcpy(ret + at, &word, sizeof(word));
+	}
+	if (header.type == VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB && (how & 4) == 0) {
+		struct virtio_gpu_resource_create_blob *blob = (void *)ret;
+		blob->blob_mem = VIRTIO_GPU_BLOB_MEM_GUEST;
+		blob->blob_flags &= VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE;
+		blob->size &= UINT16_MAX;
 	}
 	return size;
 }
@@ -62,6 +71,25 @@ static void check_command(const struct gpu_command *command, size_t total) {
 		FUZZ_CHECK(command->attach.resource != 0);
 		FUZZ_CHECK(command->attach.entries - 1 < GPU_BACKING_ENTRIES_MAX);
 		FUZZ_CHECK(total == 32 + (size_t)command->attach.entries * 16);
+		break;
+	case VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB:
+		FUZZ_CHECK(command->create_blob.resource != 0);
+		FUZZ_CHECK(command->create_blob.size - 1 < GPU_BLOB_SIZE_MAX);
+		FUZZ_CHECK(command->create_blob.entries - 1 < GPU_BACKING_ENTRIES_MAX);
+		FUZZ_CHECK(total == 56 + (size_t)command->create_blob.entries * 16);
+		break;
+	case VIRTIO_GPU_CMD_SET_SCANOUT_BLOB:
+		FUZZ_CHECK(command->set_scanout_blob.scanout < VIRTIO_GPU_MAX_SCANOUTS);
+		if (command->set_scanout_blob.resource != 0) {
+			const struct gpu_layout *layout = &command->set_scanout_blob.layout;
+			const struct gpu_rect *rect = &command->set_scanout_blob.rect;
+			FUZZ_CHECK(layout->width - 1 < GPU_RESOURCE_SIZE_MAX);
+			FUZZ_CHECK(layout->height - 1 < GPU_RESOURCE_SIZE_MAX);
+			FUZZ_CHECK(layout->stride >= layout->width * 4);
+			FUZZ_CHECK(gpu_layout_end(layout) <= GPU_BLOB_SIZE_MAX);
+			FUZZ_CHECK(rect->width > 0 && rect->x + rect->width <= layout->width);
+			FUZZ_CHECK(rect->height > 0 && rect->y + rect->height <= layout->height);
+		}
 		break;
 	case VIRTIO_GPU_CMD_SET_SCANOUT:
 		FUZZ_CHECK(command->set_scanout.scanout < VIRTIO_GPU_MAX_SCANOUTS);
@@ -125,6 +153,14 @@ static void run_command(struct engine_model *model, struct fuzz_input *input) {
 		size = sizeof(attach);
 		total = size + attach.nr_entries * sizeof(entries[0]);
 		take_entries(input, entries, attach.nr_entries);
+	}
+	struct virtio_gpu_resource_create_blob blob;
+	memcpy(&blob, bytes, sizeof(blob));
+	if (blob.hdr.type == VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB &&
+		blob.nr_entries <= ENTRIES_MAX) {
+		size = sizeof(blob);
+		total = size + blob.nr_entries * sizeof(entries[0]);
+		take_entries(input, entries, blob.nr_entries);
 	}
 	uint8_t *untrusted = fuzz_copy(bytes, size);
 	struct gpu_command command;

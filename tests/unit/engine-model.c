@@ -60,6 +60,10 @@ static size_t pixels_of(const struct model_resource *resource) {
 	return (size_t)resource->width * resource->height;
 }
 
+static bool has_picture(const struct model_resource *resource) {
+	return resource->id != 0 && (resource->blob == 0 || resource->copied);
+}
+
 static void change_all(struct model_resource *resource) {
 	memset(resource->changed, true, pixels_of(resource));
 }
@@ -69,7 +73,7 @@ static bool heap_has(const struct engine_model *model, uint64_t bytes) {
 	bool taken[HEAP_PAGES] = {0};
 	for (unsigned i = 0; i < MODEL_RESOURCES; i++) {
 		const struct model_resource *resource = &model->resources[i];
-		if (resource->id != 0) {
+		if (has_picture(resource)) {
 			const struct device_state_resource *record =
 				engine_rig_record(model->rig, resource->id);
 			size_t first = (record->storage - MODEL_APERTURE) / RIG_PAGE;
@@ -110,6 +114,14 @@ static uint32_t create(struct engine_model *model, const struct gpu_command *com
 		change_all(resource);
 	}
 	return OK;
+}
+
+static wide sum_of(const struct virtio_gpu_mem_entry *entries, uint32_t count) {
+	wide sum = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		sum += entries[i].length;
+	}
+	return sum;
 }
 
 static bool attach(struct model_resource *resource, uint32_t count,
@@ -255,7 +267,9 @@ static uint32_t run_cursor(struct engine_model *model, const struct gpu_command 
 	uint32_t answer = resources_cursor(model->rig->resources, id, pixels);
 	if (id == 0 || resource == NULL) {
 		CHECK(answer == BAD_RESOURCE);
-	} else if (resource->width != 64 || resource->height != 64) {
+	} else if (resource->blob != 0
+			? resource->blob < sizeof(pixels) || resource->entries == NULL
+			: resource->width != 64 || resource->height != 64) {
 		CHECK(answer == BAD_PARAMETER);
 	} else {
 		CHECK(answer == OK);
@@ -278,6 +292,8 @@ static uint32_t run_attach(struct engine_model *model, const struct gpu_command 
 		CHECK(answer == BAD_RESOURCE);
 	} else if (resource->entries != NULL) {
 		CHECK(answer == VIRTIO_GPU_RESP_ERR_UNSPEC);
+	} else if (sum_of(entries, count) < resource->blob) {
+		CHECK(answer == BAD_PARAMETER);
 	} else {
 		CHECK(answer == (attach(resource, count, entries, dies) ? OK : BAD_PARAMETER));
 	}
@@ -291,6 +307,8 @@ static uint32_t run_transfer(struct engine_model *model, const struct gpu_comman
 	struct model_resource *resource = find(model, id);
 	if (resource == NULL) {
 		CHECK(answer == BAD_RESOURCE);
+	} else if (resource->blob != 0) {
+		CHECK(answer == BAD_PARAMETER);
 	} else {
 		bool good = transfer(
 			model->rig, resource, &command->transfer.rect, command->transfer.offset);
@@ -326,6 +344,88 @@ static uint32_t run_unref(struct engine_model *model, uint32_t id, bool dies) {
 	return answer;
 }
 
+static uint32_t run_create_blob(struct engine_model *model, const struct gpu_command *command,
+	const struct virtio_gpu_mem_entry *entries, bool dies) {
+	uint32_t id = command->create_blob.resource, count = command->create_blob.entries;
+	uint64_t size = command->create_blob.size;
+	bool known = find(model, id) != NULL;
+	struct model_resource made = {.id = id, .blob = size};
+	uint32_t answer = engine_rig_create_blob(model->rig, id, size, entries, count);
+	if (known) {
+		CHECK(answer == BAD_RESOURCE);
+	} else if (sum_of(entries, count) < size || !attach(&made, count, entries, false)) {
+		CHECK(answer == BAD_PARAMETER);
+	} else {
+		CHECK(answer == OK);
+		struct model_resource *resource = find(model, 0);
+		CHECK(resource != NULL);
+		*resource = made;
+		if (dies) {
+			drop(resource);
+		}
+	}
+	return answer;
+}
+
+/* What resources_show_blob() is to answer. */
+static uint32_t expect_show(const struct engine_model *model, const struct model_resource *resource,
+	const struct gpu_layout *layout) {
+	if (resource == NULL) {
+		return BAD_RESOURCE;
+	}
+	wide end = (wide)layout->stride * (layout->height - 1) + (wide)layout->width * 4 +
+		layout->offset;
+	if (resource->blob == 0 || resource->entries == NULL || end > resource->blob ||
+		layout->stride / 4 > GPU_RESOURCE_SIZE_MAX) {
+		return BAD_PARAMETER;
+	}
+	bool same = resource->copied && resource->format == layout->format &&
+		resource->width == layout->stride / 4 && resource->height == layout->height &&
+		resource->offset == layout->offset;
+	return same || heap_has(model, (uint64_t)layout->stride * layout->height) ? OK : NO_MEMORY;
+}
+
+/* The picture of a layout, if it is a new one. */
+static void begin_picture(struct model_resource *resource, const struct gpu_layout *layout) {
+	if (resource->copied && resource->format == layout->format &&
+		resource->width == layout->stride / 4 && resource->height == layout->height &&
+		resource->offset == layout->offset) {
+		return;
+	}
+	free(resource->pixels);
+	free(resource->changed);
+	resource->copied = true;
+	resource->format = layout->format;
+	resource->width = layout->stride / 4;
+	resource->height = layout->height;
+	resource->offset = layout->offset;
+	resource->pixels = allocate(pixels_of(resource), 4);
+	resource->changed = allocate(pixels_of(resource), sizeof(bool));
+	change_all(resource);
+}
+
+static uint32_t run_scanout_blob(
+	struct engine_model *model, const struct gpu_command *command, bool dies) {
+	uint32_t id = command->set_scanout_blob.resource;
+	const struct gpu_layout *layout = &command->set_scanout_blob.layout;
+	const struct gpu_rect *rect = &command->set_scanout_blob.rect;
+	if (id == 0) {
+		return OK;
+	}
+	struct model_resource *resource = find(model, id);
+	uint32_t expected = expect_show(model, resource, layout);
+	CHECK(resources_show_blob(model->rig->resources, id, layout) == expected);
+	CHECK(!resources_is_mapped(model->rig->resources, id));
+	if (expected != OK || dies) {
+		return expected;
+	}
+	begin_picture(resource, layout);
+	resources_refresh(model->rig->resources, id, rect);
+	CHECK(transfer(model->rig, resource, rect,
+		layout->offset + (uint64_t)rect->y * layout->stride + rect->x * 4));
+	return OK;
+}
+
 static uint32_t run(struct engine_model *model, const struct gpu_command *command,
 	const struct virtio_gpu_mem_entry *entries, bool dies) {
 	uint32_t expected;
@@ -348,6 +448,10 @@ static uint32_t run(struct engine_model *model, const struct gpu_command *comman
 		return run_flush(model, command);
 	case VIRTIO_GPU_CMD_SET_SCANOUT:
 		return run_scanout(model, command);
+	case VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB:
+		return run_create_blob(model, command, entries, dies);
+	case VIRTIO_GPU_CMD_SET_SCANOUT_BLOB:
+		return run_scanout_blob(model, command, dies);
 	case VIRTIO_GPU_CMD_UPDATE_CURSOR:
 		return run_cursor(model, command);
 	default:
@@ -381,7 +485,7 @@ void engine_model_clear(struct engine_model *model, bool dies) {
 void engine_model_restart(struct engine_model *model) {
 	engine_rig_restart(model->rig);
 	for (unsigned i = 0; i < MODEL_RESOURCES; i++) {
-		if (model->resources[i].id != 0) {
+		if (has_picture(&model->resources[i])) {
 			change_all(&model->resources[i]);
 		}
 	}
@@ -397,9 +501,14 @@ void engine_model_check(struct engine_model *model) {
 		if (resource->id == 0) {
 			continue;
 		}
+		expected++;
 		const struct device_state_resource *record =
 			engine_rig_record(model->rig, resource->id);
 		CHECK(record != NULL && record->storage % RIG_PAGE == 0);
+		if (!has_picture(resource)) {
+			CHECK(record->width == 0 && record->blob == resource->blob);
+			continue;
+		}
 		CHECK(record->storage >= slice->aperture);
 		size_t size = pixels_of(resource) * 4;
 		size_t pages = (size + RIG_PAGE - 1) / RIG_PAGE;
@@ -410,7 +519,6 @@ void engine_model_check(struct engine_model *model) {
 			*page = true;
 		}
 		CHECK(memcmp(slice->map + record->storage, resource->pixels, size) == 0);
-		expected++;
 		expected_bytes += pages * RIG_PAGE;
 	}
 	resources_usage(model->rig->resources, &count, &bytes);

@@ -9,7 +9,7 @@
  * agree ends the process.
  */
 
-#define MODEL_RESOURCES 64 // more than the rig's heap has pages
+#define MODEL_RESOURCES 256 // more than the rig's heap has pages, and blobs, that have none
 #define MODEL_APERTURE RIG_PAGE
 #define MODEL_HEAP (48 * RIG_PAGE)
 #define MODEL_GUEST (64 * RIG_PAGE)
@@ -21,6 +21,9 @@ struct model_resource {
 	bool *changed;                        // owned: of each pixel, since it was last flushed
 	struct virtio_gpu_mem_entry *entries; // owned; NULL: no backing
 	uint32_t count;
+	uint64_t blob; // bytes; 0: it is 2D
+	bool copied;   // a blob with a picture
+	uint32_t offset;
 };
 
 struct engine_model {
@@ -33,7 +36,7 @@ void engine_model_init(struct engine_model *model, struct engine_rig *rig);
 void engine_model_finish(struct engine_model *model);
 
 /*
- * Carries out a command; entries are those of an ATTACH_BACKING. With dies the process dies
+ * Carries out a command; entries are those of an ATTACH_BACKING or a CREATE_BLOB. With dies the process dies
  * before it commits, and another goes on. Returns the answer.
  */
 uint32_t engine_model_run(struct engine_model *model, const struct gpu_command *command,

@@ -34,6 +34,11 @@ static const void *resolve(void *data, uint64_t address, uint64_t *length) {
 	return rig->guest + (address - RIG_GUEST_BASE);
 }
 
+static void open_resources(struct engine_rig *rig) {
+	CHECK(resources_create(&rig->resources, rig->file, rig->state, &rig->slice) == 0);
+	resources_start(rig->resources, -1, &rig->memory);
+}
+
 void engine_rig_init(struct engine_rig *rig, uint64_t aperture, uint64_t heap, uint64_t guest) {
 	*rig = (struct engine_rig){.guest_size = guest};
 	uint64_t limit = aperture + heap;
@@ -45,7 +50,7 @@ void engine_rig_init(struct engine_rig *rig, uint64_t aperture, uint64_t heap, u
 	rig->state = calloc(1, sizeof(*rig->state));
 	CHECK(rig->state != NULL);
 	engine_rig_commit(rig);
-	CHECK(resources_create(&rig->resources, rig->file, rig->state, &rig->slice) == 0);
+	open_resources(rig);
 }
 
 void engine_rig_finish(struct engine_rig *rig) {
@@ -65,7 +70,7 @@ void engine_rig_commit(struct engine_rig *rig) {
 void engine_rig_restart(struct engine_rig *rig) {
 	resources_destroy(rig->resources);
 	*rig->state = rig->file->slots[rig->file->commit % 2].state;
-	CHECK(resources_create(&rig->resources, rig->file, rig->state, &rig->slice) == 0);
+	open_resources(rig);
 }
 
 uint32_t engine_rig_attach(struct engine_rig *rig, uint32_t id,
@@ -83,6 +88,17 @@ uint32_t engine_rig_attach(struct engine_rig *rig, uint32_t id,
 uint32_t engine_rig_attach_all(struct engine_rig *rig, uint32_t id, uint32_t bytes) {
 	const struct virtio_gpu_mem_entry entry = {.addr = RIG_GUEST_BASE, .length = bytes};
 	return engine_rig_attach(rig, id, &entry, 1);
+}
+
+uint32_t engine_rig_create_blob(struct engine_rig *rig, uint32_t id, uint64_t size,
+	const struct virtio_gpu_mem_entry *entries, uint32_t count) {
+	struct virtio_gpu_mem_entry *room;
+	uint32_t answer = resources_reserve_blob(rig->resources, id, count, &room);
+	if (answer == VIRTIO_GPU_RESP_OK_NODATA) {
+		memcpy(room, entries, count * sizeof(*entries));
+		answer = resources_create_blob(rig->resources, id, size);
+	}
+	return answer;
 }
 
 const struct device_state_resource *engine_rig_record(const struct engine_rig *rig, uint32_t id) {

@@ -1,11 +1,12 @@
 #ifndef TESTS_ENGINE_RIG_H
 #define TESTS_ENGINE_RIG_H
 
-#include "resources.h"
+#include "resources-blobs.h"
 
 /*
  * The 2D engine without a device around it: a small slice, a state that is committed and
- * continued as a device does it, and guest memory in one piece, or with holes.
+ * continued as a device does it, and guest memory in one piece, or with holes. There is no udmabuf:
+ * blobs are copied.
  */
 
 #define RIG_GUEST_BASE UINT64_C(0x40000000) // guest address of the memory's first byte
@@ -39,6 +40,10 @@ uint32_t engine_rig_attach(struct engine_rig *rig, uint32_t id,
 
 /* A backing from the first byte of guest memory on. */
 uint32_t engine_rig_attach_all(struct engine_rig *rig, uint32_t id, uint32_t bytes);
+
+/* Makes a blob of those entries; does not commit. Returns the answer. */
+uint32_t engine_rig_create_blob(struct engine_rig *rig, uint32_t id, uint64_t size,
+	const struct virtio_gpu_mem_entry *entries, uint32_t count);
 
 /* The record in force, or NULL. */
 const struct device_state_resource *engine_rig_record(const struct engine_rig *rig, uint32_t id);

@@ -255,6 +255,34 @@ static void what_is_copied_is_what_later_looks_compare_with(void **state) {
 	frame_finish(&frame);
 }
 
+/* What changes elsewhere is found once it is asked for, and nothing is read outside. */
+static void a_look_at_boxes_finds_what_is_in_their_tiles(void **state) {
+	struct frame frame;
+	frame_init(&frame, 150, 50, 4, 12);
+	frame_touch(&frame, 149, 49);
+	frame_touch(&frame, 70, 20);
+	struct damage_boxes found,
+		asked = {.len = 3, .box = {{100, 0, 40, 10}, {65, 17, 1, 1}, {200, 200, 5, 5}}};
+	damage_compare_boxes(&frame.damage, frame.pixels, frame.stride, &asked, &found);
+	assert_int_equal(found.len, 1);
+	assert_box(&found.box[0], 64, 16, 64, 16);
+	damage_compare_boxes(&frame.damage, frame.pixels, frame.stride, &asked, &found);
+	assert_int_equal(found.len, 0);
+	asked = (struct damage_boxes){.len = 1, .box = {{149, 49, UINT32_MAX, UINT32_MAX}}};
+	damage_compare_boxes(&frame.damage, frame.pixels, frame.stride, &asked, &found);
+	assert_int_equal(found.len, 1);
+	assert_box(&found.box[0], 128, 48, 22, 2);
+	damage_invalidate(&frame.damage);
+	asked = (struct damage_boxes){.len = 1, .box = {{0, 0, 1, 1}}};
+	damage_compare_boxes(&frame.damage, frame.pixels, frame.stride, &asked, &found);
+	assert_int_equal(found.len, 1);
+	assert_box(&found.box[0], 0, 0, 150, 50);
+	asked.box[0].width = 0;
+	damage_compare_boxes(&frame.damage, frame.pixels, frame.stride, &asked, &found);
+	assert_int_equal(found.len, 0);
+	frame_finish(&frame);
+}
+
 static void sizes_out_of_range_are_refused(void **state) {
 	struct damage damage;
 	assert_false(damage_init(&damage, DAMAGE_SIZE_MAX + 1, 1, 4));
@@ -274,6 +302,7 @@ int main(void) {
 		cmocka_unit_test(many_changes_are_few_boxes_that_cover_all),
 		cmocka_unit_test(no_change_is_lost_while_the_guest_draws),
 		cmocka_unit_test(what_is_copied_is_what_later_looks_compare_with),
+		cmocka_unit_test(a_look_at_boxes_finds_what_is_in_their_tiles),
 		cmocka_unit_test(sizes_out_of_range_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

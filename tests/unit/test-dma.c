@@ -113,6 +113,20 @@ static void as_much_resolves_as_there_is_in_one_map(void **state) {
 }
 
 /* What is missing may come back at once: a VMM remaps, or a process has died while it did. */
+static void locates_bytes_in_the_file_that_is_kept(void **state) {
+	uint64_t length = UINT64_MAX, offset = 0;
+	assert_int_equal(add_at(0x100000000, 2 * PAGE, 3 * PAGE, DMA_READ, ram), 0);
+	int fd = dma_locate(&dma, 0x100000000 + PAGE, &length, DMA_READ, &offset);
+	assert_int_equal(fd, keep_get(&keep, (struct link_key){.kind = LINK_KIND_MEMORY}));
+	assert_true(fd >= 0);
+	assert_int_equal(offset, 4 * PAGE);
+	assert_int_equal(length, PAGE);
+	assert_int_equal(dma_locate(&dma, 0x100000000, &length, DMA_WRITE, &offset), -1);
+	assert_int_equal(dma_locate(&dma, 0x100000000 - 1, &length, DMA_READ, &offset), -1);
+	assert_int_equal(add_at(0x200000000, PAGE, 0, DMA_READ, -1), 0);
+	assert_int_equal(dma_locate(&dma, 0x200000000, &length, DMA_READ, &offset), -1);
+}
+
 static void memory_is_settled_once_nothing_was_taken_away_for_long(void **state) {
 	assert_true(dma_settled(&dma));
 	assert_int_equal(add(0, PAGE), 0);
@@ -294,6 +308,7 @@ int main(void) {
 		TEST(resolves_to_the_files_bytes),
 		TEST(nothing_outside_one_map_resolves),
 		TEST(as_much_resolves_as_there_is_in_one_map),
+		TEST(locates_bytes_in_the_file_that_is_kept),
 		TEST(memory_is_settled_once_nothing_was_taken_away_for_long),
 		TEST(a_read_only_map_cannot_be_written),
 		TEST(a_map_without_a_file_resolves_to_nothing),

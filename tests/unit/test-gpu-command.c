@@ -13,7 +13,7 @@
 #define BAD_SCANOUT VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID
 #define BAD_PARAMETER VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER
 
-#define BODY_MAX 12 // 32-bit words after the header
+#define BODY_MAX 20 // 32-bit words after the header
 
 /* A command as a guest sends it: header, then 32-bit words. */
 struct wire {
@@ -111,6 +111,8 @@ static const struct {
 	{VIRTIO_GPU_CMD_GET_EDID, 2},
 	{VIRTIO_GPU_CMD_UPDATE_CURSOR, 8},
 	{VIRTIO_GPU_CMD_MOVE_CURSOR, 4},
+	{VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, 8},
+	{VIRTIO_GPU_CMD_SET_SCANOUT_BLOB, 18},
 };
 
 static void short_commands_are_refused(void **state) {
@@ -169,8 +171,8 @@ static void an_answer_without_a_fence_has_none(void **state) {
 
 static void unknown_commands_are_refused(void **state) {
 	const uint32_t types[] = {0, 0xff, VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID,
-		VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, VIRTIO_GPU_CMD_SET_SCANOUT_BLOB,
-		VIRTIO_GPU_CMD_CTX_CREATE, VIRTIO_GPU_CMD_SUBMIT_3D, 0x0302, NODATA, UINT32_MAX};
+		VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB, VIRTIO_GPU_CMD_CTX_CREATE,
+		VIRTIO_GPU_CMD_SUBMIT_3D, 0x0302, NODATA, UINT32_MAX};
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 		struct wire wire = {.hdr = {.type = types[i]}};
 		struct gpu_command c;
@@ -305,6 +307,121 @@ static void a_hot_spot_far_out_stays_in_the_cursor(void **state) {
 	assert_int_equal(c.cursor.hot_y, 63);
 }
 
+static const struct virtio_gpu_set_scanout_blob good_scanout = {
+	.hdr.type = VIRTIO_GPU_CMD_SET_SCANOUT_BLOB,
+	.r = {1, 2, 30, 40},
+	.scanout_id = 3,
+	.resource_id = 4,
+	.width = 64,
+	.height = 48,
+	.format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
+	.strides = {260},
+	.offsets = {8},
+};
+
+static uint32_t decode_scanout(
+	const struct virtio_gpu_set_scanout_blob *wire, struct gpu_command *ret) {
+	return decode_bytes(wire, sizeof(*wire), sizeof(*wire), ret);
+}
+
+static void layouts_arrive_and_end_with_their_last_pixel(void **state) {
+	struct gpu_command c;
+	assert_int_equal(decode_scanout(&good_scanout, &c), NODATA);
+	assert_int_equal(c.set_scanout_blob.scanout, 3);
+	assert_int_equal(c.set_scanout_blob.resource, 4);
+	assert_int_equal(c.set_scanout_blob.rect.height, 40);
+	const struct gpu_layout *layout = &c.set_scanout_blob.layout;
+	assert_int_equal(layout->width, 64);
+	assert_int_equal(layout->stride, 260);
+	assert_int_equal(gpu_layout_end(layout), 8 + 47 * 260 + 64 * 4);
+	struct virtio_gpu_set_scanout_blob off = {.hdr = good_scanout.hdr, .scanout_id = 15};
+	assert_int_equal(decode_scanout(&off, &c), NODATA);
+	assert_int_equal(c.set_scanout_blob.resource, 0);
+}
+
+static void layouts_that_overflow_are_refused(void **state) {
+	const struct {
+		uint32_t width, height, stride, offset, x, rect_width;
+		uint32_t answer;
+	} cases[] = {
+		{64, 48, 256, 0, 0, 64, NODATA},
+		{64, 48, 252, 0, 0, 1, BAD_PARAMETER},
+		{64, 48, 258, 0, 0, 1, BAD_PARAMETER},
+		{64, 48, 256, 2, 0, 1, BAD_PARAMETER},
+		{64, 48, 256, 0, 1, 64, BAD_PARAMETER},
+		{64, 48, 256, 0, UINT32_MAX, 1, BAD_PARAMETER},
+		{64, 48, 256, 0, 0, 0, BAD_PARAMETER},
+		{64, 48, 256, UINT32_MAX - 3, 0, 1, BAD_PARAMETER},
+		{64, 48, 0xfffffffc, 0, 0, 1, BAD_PARAMETER},
+		{1, 1, 0xfffffffc, 0xfffffffc, 0, 1, BAD_PARAMETER},
+		{1, 1, 0xfffffffc, 0xfffffff8, 0, 1, NODATA},
+		{0x40000001, 1, 4, 0, 0, 1, BAD_PARAMETER},
+		{1, 0x40000001, 4, 0, 0, 1, BAD_PARAMETER},
+		{0, 1, 4, 0, 0, 1, BAD_PARAMETER},
+		{1, 0, 4, 0, 0, 1, BAD_PARAMETER},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct virtio_gpu_set_scanout_blob wire = good_scanout;
+		struct gpu_command c;
+		wire.width = cases[i].width;
+		wire.height = cases[i].height;
+		wire.strides[0] = cases[i].stride;
+		wire.offsets[0] = cases[i].offset;
+		wire.r = (struct virtio_gpu_rect){cases[i].x, 0, cases[i].rect_width, 1};
+		assert_int_equal(decode_scanout(&wire, &c), cases[i].answer);
+	}
+	struct virtio_gpu_set_scanout_blob wire = good_scanout;
+	struct gpu_command c;
+	wire.scanout_id = VIRTIO_GPU_MAX_SCANOUTS;
+	assert_int_equal(decode_scanout(&wire, &c), BAD_SCANOUT);
+	wire = good_scanout;
+	wire.format = 0;
+	assert_int_equal(decode_scanout(&wire, &c), BAD_PARAMETER);
+}
+
+/* QEMU's #4112 and its kind; a blob larger than its backing is for the engine to see. */
+static void blobs_that_their_command_does_not_hold_are_refused(void **state) {
+	const struct {
+		uint32_t id, memory, flags, entries;
+		uint64_t size, bytes;
+		uint32_t answer;
+	} cases[] = {
+		{1, VIRTIO_GPU_BLOB_MEM_GUEST, 3, 2, 4096, 32, NODATA},
+		{1, VIRTIO_GPU_BLOB_MEM_GUEST, 0, 1, GPU_BLOB_SIZE_MAX, 16, NODATA},
+		{0, VIRTIO_GPU_BLOB_MEM_GUEST, 0, 1, 4096, 16, BAD_RESOURCE},
+		{1, VIRTIO_GPU_BLOB_MEM_GUEST, 0, 1, 0, 16, BAD_PARAMETER},
+		{1, VIRTIO_GPU_BLOB_MEM_GUEST, 0, 1, UINT64_C(1) << 32, 16, BAD_PARAMETER},
+		{1, VIRTIO_GPU_BLOB_MEM_GUEST, 0, 1, UINT64_MAX, 16, BAD_PARAMETER},
+		{1, VIRTIO_GPU_BLOB_MEM_GUEST, 4, 1, 4096, 16, BAD_PARAMETER},
+		{1, VIRTIO_GPU_BLOB_MEM_GUEST, UINT32_MAX, 1, 4096, 16, BAD_PARAMETER},
+		{1, 0, 0, 1, 4096, 16, BAD_PARAMETER},
+		{1, VIRTIO_GPU_BLOB_MEM_HOST3D, 0, 0, 4096, 0, BAD_PARAMETER},
+		{1, VIRTIO_GPU_BLOB_MEM_HOST3D_GUEST, 0, 1, 4096, 16, BAD_PARAMETER},
+		{1, VIRTIO_GPU_BLOB_MEM_GUEST, 0, 0, 4096, 0, BAD_PARAMETER},
+		{1, VIRTIO_GPU_BLOB_MEM_GUEST, 0, 2, 4096, 16, BAD_PARAMETER},
+		{1, VIRTIO_GPU_BLOB_MEM_GUEST, 0, UINT32_MAX, 4096, 16, BAD_PARAMETER},
+		{1, VIRTIO_GPU_BLOB_MEM_GUEST, 0, 0x10000001, 4096, 16, BAD_PARAMETER},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct virtio_gpu_resource_create_blob wire = {
+			.hdr.type = VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB,
+			.resource_id = cases[i].id,
+			.blob_mem = cases[i].memory,
+			.blob_flags = cases[i].flags,
+			.nr_entries = cases[i].entries,
+			.size = cases[i].size,
+		};
+		struct gpu_command c;
+		assert_int_equal(
+			decode_bytes(&wire, sizeof(wire), sizeof(wire) + cases[i].bytes, &c),
+			cases[i].answer);
+		if (cases[i].answer == NODATA) {
+			assert_int_equal(c.create_blob.entries, cases[i].entries);
+			assert_int_equal(c.create_blob.size, cases[i].size);
+		}
+	}
+}
+
 static void answers_have_the_size_of_their_kind(void **state) {
 	assert_int_equal(gpu_response_size(NODATA), 24);
 	assert_int_equal(gpu_response_size(UNSPEC), 24);
@@ -343,6 +460,9 @@ int main(void) {
 		cmocka_unit_test(short_commands_are_refused),
 		cmocka_unit_test(the_fence_of_a_refused_command_is_echoed),
 		cmocka_unit_test(an_answer_without_a_fence_has_none),
+		cmocka_unit_test(layouts_arrive_and_end_with_their_last_pixel),
+		cmocka_unit_test(layouts_that_overflow_are_refused),
+		cmocka_unit_test(blobs_that_their_command_does_not_hold_are_refused),
 		cmocka_unit_test(unknown_commands_are_refused),
 		cmocka_unit_test(resource_0_is_no_resource),
 		cmocka_unit_test(image_sizes_that_overflow_are_refused),

@@ -67,6 +67,34 @@ struct guest_gpu_request guest_gpu_set_scanout(
 	return request;
 }
 
+struct guest_gpu_request guest_gpu_create_blob(
+	uint32_t id, uint64_t size, uint64_t entries, uint32_t n) {
+	struct guest_gpu_request request =
+		begin(VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, sizeof(request.create_blob));
+	request.create_blob.resource_id = id;
+	request.create_blob.blob_mem = VIRTIO_GPU_BLOB_MEM_GUEST;
+	request.create_blob.blob_flags = VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE;
+	request.create_blob.nr_entries = n;
+	request.create_blob.size = size;
+	request.payload = entries;
+	request.payload_size = n * (uint32_t)sizeof(struct virtio_gpu_mem_entry);
+	return request;
+}
+
+struct guest_gpu_request guest_gpu_set_scanout_blob(uint32_t scanout, uint32_t id,
+	struct guest_gpu_rect rect, uint32_t width, uint32_t height, uint32_t format) {
+	struct guest_gpu_request request =
+		begin(VIRTIO_GPU_CMD_SET_SCANOUT_BLOB, sizeof(request.set_scanout_blob));
+	request.set_scanout_blob.scanout_id = scanout;
+	request.set_scanout_blob.resource_id = id;
+	request.set_scanout_blob.r = wire(rect);
+	request.set_scanout_blob.width = width;
+	request.set_scanout_blob.height = height;
+	request.set_scanout_blob.format = format;
+	request.set_scanout_blob.strides[0] = 4 * width;
+	return request;
+}
+
 struct guest_gpu_request guest_gpu_transfer(
 	uint32_t id, struct guest_gpu_rect rect, uint64_t offset) {
 	struct guest_gpu_request request =
@@ -236,19 +264,50 @@ static uint32_t make_entries(
 	return picture->pages;
 }
 
-static int attach_pages(struct guest_gpu_picture *picture) {
+/* Its memory, and the entries that say where that is. */
+static int allocate_pages(
+	struct guest_gpu_picture *picture, uint64_t *ret_entries, uint32_t *ret_n) {
 	struct virtio_guest *guest = picture->guest;
 	uint64_t size = (uint64_t)picture->stride * picture->height;
 	picture->pages = (uint32_t)((size + GUEST_GPU_PAGE - 1) / GUEST_GPU_PAGE);
 	picture->address = virtio_guest_alloc(
 		guest, (uint64_t)picture->pages * GUEST_GPU_PAGE, GUEST_GPU_PAGE);
-	uint64_t entries =
+	*ret_entries =
 		virtio_guest_alloc(guest, picture->pages * sizeof(struct virtio_gpu_mem_entry), 16);
-	if (picture->address == 0 || entries == 0) {
+	if (picture->address == 0 || *ret_entries == 0) {
 		return -ENOMEM;
 	}
-	uint32_t n = make_entries(picture, virtio_guest_at(guest, entries, 0));
-	return guest_gpu_call(guest, guest_gpu_attach(picture->id, entries, n));
+	*ret_n = make_entries(picture, virtio_guest_at(guest, *ret_entries, 0));
+	return 0;
+}
+
+static int attach_pages(struct guest_gpu_picture *picture) {
+	uint64_t entries;
+	uint32_t n;
+	int error = allocate_pages(picture, &entries, &n);
+	return error < 0
+		? error
+		: guest_gpu_call(picture->guest, guest_gpu_attach(picture->id, entries, n));
+}
+
+int guest_gpu_picture_create_blob(struct guest_gpu_picture *picture, struct virtio_guest *guest,
+	uint32_t id, uint32_t width, uint32_t height, bool scattered) {
+	*picture = (struct guest_gpu_picture){
+		.guest = guest,
+		.id = id,
+		.width = width,
+		.height = height,
+		.stride = 4 * width,
+		.scattered = scattered,
+	};
+	uint64_t entries;
+	uint32_t n;
+	int error = allocate_pages(picture, &entries, &n);
+	if (error < 0) {
+		return error;
+	}
+	uint64_t size = (uint64_t)picture->pages * GUEST_GPU_PAGE;
+	return guest_gpu_call(guest, guest_gpu_create_blob(id, size, entries, n));
 }
 
 int guest_gpu_picture_create(struct guest_gpu_picture *picture, struct virtio_guest *guest,

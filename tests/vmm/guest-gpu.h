@@ -36,6 +36,8 @@ struct guest_gpu_request {
 		struct virtio_gpu_cmd_get_edid edid;
 		struct virtio_gpu_get_capset_info capset_info;
 		struct virtio_gpu_update_cursor cursor;
+		struct virtio_gpu_resource_create_blob create_blob;
+		struct virtio_gpu_set_scanout_blob set_scanout_blob;
 	};
 	uint32_t size;
 	uint32_t response_size; // room for the answer
@@ -51,6 +53,12 @@ struct guest_gpu_request guest_gpu_attach(uint32_t id, uint64_t entries, uint32_
 struct guest_gpu_request guest_gpu_detach(uint32_t id);
 struct guest_gpu_request guest_gpu_set_scanout(
 	uint32_t scanout, uint32_t id, struct guest_gpu_rect rect);
+/* In the guest's memory. */
+struct guest_gpu_request guest_gpu_create_blob(
+	uint32_t id, uint64_t size, uint64_t entries, uint32_t n);
+/* Of a picture without gaps between its rows. */
+struct guest_gpu_request guest_gpu_set_scanout_blob(uint32_t scanout, uint32_t id,
+	struct guest_gpu_rect rect, uint32_t width, uint32_t height, uint32_t format);
 struct guest_gpu_request guest_gpu_transfer(
 	uint32_t id, struct guest_gpu_rect rect, uint64_t offset);
 struct guest_gpu_request guest_gpu_flush(uint32_t id, struct guest_gpu_rect rect);
@@ -97,6 +105,9 @@ struct guest_gpu_picture {
  * answer that is not OK_NODATA, or that. */
 int guest_gpu_picture_create(struct guest_gpu_picture *picture, struct virtio_guest *guest,
 	uint32_t id, uint32_t format, uint32_t width, uint32_t height, bool scattered);
+/* Likewise, by RESOURCE_CREATE_BLOB; needs VIRTIO_GPU_F_RESOURCE_BLOB. */
+int guest_gpu_picture_create_blob(struct guest_gpu_picture *picture, struct virtio_guest *guest,
+	uint32_t id, uint32_t width, uint32_t height, bool scattered);
 /* Where a pixel lies: up to the end of its page at least. */
 uint32_t *guest_gpu_picture_pixel(struct guest_gpu_picture *picture, uint32_t x, uint32_t y);
 /* Draws, into the guest's memory. */

@@ -4,6 +4,8 @@
  *
  *	mock-guest SOCKET WIDTH HEIGHT
  *		draws the test card, and holds it until it is ended
+ *	mock-guest SOCKET WIDTH HEIGHT blob
+ *		the same as a driver of virtio-gpu, in a blob of its own memory
  *	mock-guest SOCKET WIDTH HEIGHT NUMBER RATE STATUS
  *		draws the moving picture of that number, RATE frames a second, until something
  *		is wrong; the file STATUS is its struct animate_status
@@ -20,6 +22,7 @@
 #include "../guests/card.h"
 #include "animate.h"
 #include "guest-bochs.h"
+#include "guest-gpu.h"
 #include "vmm.h"
 
 #define TIMEOUT_MSEC 20000 // as mulliond tells QEMU
@@ -44,14 +47,49 @@ static void draw(struct bochs_guest *guest) {
 	}
 }
 
-_Noreturn static void hold_card(struct bochs_guest *guest) {
-	draw(guest);
-	bochs_hint(guest);
+_Noreturn static void hold(void) {
 	puts("drawn");
 	fflush(stdout);
 	for (;;) {
 		pause();
 	}
+}
+
+_Noreturn static void hold_card(struct bochs_guest *guest) {
+	draw(guest);
+	bochs_hint(guest);
+	hold();
+}
+
+/* Returns where something is wrong. */
+static int hold_blob(struct vmm *vmm, uint32_t width, uint32_t height) {
+	const struct virtio_guest_options options = {
+		.features = UINT64_C(1) << VIRTIO_GPU_F_RESOURCE_BLOB};
+	struct virtio_guest guest = {0};
+	struct guest_gpu_picture picture;
+	int result = virtio_guest_start(&guest, vmm, &options);
+	if (result == 0) {
+		result = guest_gpu_picture_create_blob(&picture, &guest, 1, width, height, true);
+	}
+	if (result != VIRTIO_GPU_RESP_OK_NODATA) {
+		return result;
+	}
+	struct guest_gpu_rect all = guest_gpu_picture_rect(&picture);
+	for (uint32_t y = 0; y < height; y++) {
+		for (uint32_t x = 0; x < width; x++) {
+			*guest_gpu_picture_pixel(&picture, x, y) = card_pixel(x, y, width, height);
+		}
+	}
+	result = guest_gpu_call(&guest,
+		guest_gpu_set_scanout_blob(
+			0, 1, all, width, height, VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM));
+	if (result == VIRTIO_GPU_RESP_OK_NODATA) {
+		result = guest_gpu_call(&guest, guest_gpu_flush(1, all));
+	}
+	if (result == VIRTIO_GPU_RESP_OK_NODATA) {
+		hold();
+	}
+	return result;
 }
 
 static struct animate_status *open_status(const char *path) {
@@ -83,14 +121,14 @@ static int run_animation(
 }
 
 static int usage(void) {
-	fprintf(stderr, "usage: mock-guest SOCKET WIDTH HEIGHT [NUMBER RATE STATUS]\n");
+	fprintf(stderr, "usage: mock-guest SOCKET WIDTH HEIGHT [blob | NUMBER RATE STATUS]\n");
 	return 2;
 }
 
 int main(int argc, char *argv[]) {
 	uint32_t width, height, number = 0, rate = 0;
-	bool animated = argc == 7;
-	if ((argc != 4 && !animated) || !parse_number(argv[2], &width) ||
+	bool animated = argc == 7, blob = argc == 5 && strcmp(argv[4], "blob") == 0;
+	if ((argc != 4 && !animated && !blob) || !parse_number(argv[2], &width) ||
 		!parse_number(argv[3], &height) ||
 		(animated && (!parse_number(argv[4], &number) || !parse_number(argv[5], &rate)))) {
 		return usage();
@@ -100,6 +138,10 @@ int main(int argc, char *argv[]) {
 	int error = vmm_connect(&vmm, argv[1], TIMEOUT_MSEC);
 	if (error == 0) {
 		error = vmm_negotiate(&vmm);
+	}
+	if (error == 0 && blob) {
+		fprintf(stderr, "mock-guest: %#x\n", (unsigned)hold_blob(&vmm, width, height));
+		return 1;
 	}
 	if (error == 0) {
 		error = bochs_start(&guest, &vmm);
