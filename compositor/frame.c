@@ -263,7 +263,8 @@ static void draw_message(struct frame *frame) {
 }
 
 static void redraw(struct frame *frame) {
-	if (frame->width > 0) {
+	frame->outdated = frame->bare;
+	if (frame->width > 0 && !frame->bare) {
 		draw_title(frame);
 		draw_edges(frame);
 	}
@@ -272,7 +273,11 @@ static void redraw(struct frame *frame) {
 /* Where a scale is no whole number, the same title may cover a pixel more in another place. */
 static void update_title(struct frame *frame) {
 	const struct wlr_box box = title_box(frame);
-	if (frame->drawn_width != pixels_covered(frame->x + box.x, box.width, frame->scale) ||
+	if (frame->bare) {
+		return;
+	}
+	if (frame->outdated ||
+		frame->drawn_width != pixels_covered(frame->x + box.x, box.width, frame->scale) ||
 		frame->drawn_height != pixels_covered(frame->y + box.y, box.height, frame->scale)) {
 		redraw(frame);
 	}
@@ -312,6 +317,8 @@ void frame_set_bare(struct frame *frame, bool bare) {
 	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++) {
 		wlr_scene_node_set_enabled(nodes[i], !bare);
 	}
+	frame->bare = bare;
+	update_title(frame);
 }
 
 void frame_set_ground(struct frame *frame, bool shown) {

@@ -48,6 +48,8 @@ struct frame {
 	float scale;       // of that output
 	struct frame_look look;
 	bool ground_wanted;
+	bool bare;     // nothing of it is seen but ground and message
+	bool outdated; // what is not seen is to be drawn again when it is
 	int drawn_width, drawn_height; // pixels of the title bar as drawn, 0 for not yet
 };
 
@@ -62,7 +64,7 @@ void frame_finish(struct frame *frame);
  * pixels of that one. */
 void frame_set_box(struct frame *frame, const struct wlr_box *box, float scale);
 
-/* Without a border the picture stands alone (full screen). */
+/* Without a border the picture stands alone (full screen), and no title is drawn. */
 void frame_set_bare(struct frame *frame, bool bare);
 
 /* The dark ground behind a picture that is missing or not opaque. */

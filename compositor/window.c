@@ -383,10 +383,10 @@ static void leave_fullscreen(struct window *window) {
 		window->blackout = NULL;
 	}
 	wlr_scene_node_reparent(&window->tree->node, window->server->layers[LAYER_WINDOWS]);
-	frame_set_bare(&window->frame, false);
 	window->impl->fullscreen(window, false);
 	window->impl->resize(window, window->box.width, window->box.height);
 	show_at(window, window->box);
+	frame_set_bare(&window->frame, false);
 }
 
 void window_set_fullscreen(struct window *window, struct output *output) {

@@ -129,6 +129,34 @@ static void windows_are_whole_again_after_full_screen(void **state) {
 	free(before.pixels);
 }
 
+static void focus(struct desk *desk, const char *parameters) {
+	assert_int_equal(session_call_json(&desk->session, "Focus", parameters), 0);
+	session_run(&desk->session, WAIT_MSEC);
+}
+
+/* A title that is not seen is not drawn, but is right when it is. */
+static void title_tells_the_focus_after_full_screen(void **state) {
+	struct desk *desk = *state;
+	show(desk, 300, 200, 0x102030);
+	desk_show(desk, 1, 300, 200, 0x203040);
+	desk_expect(desk, "work:2", "modeWidth", 300);
+	focus(desk, "{\"name\":\"work\"}");
+	struct desk_picture focused = desk_picture(desk, NULL);
+	focus(desk, "{\"name\":\"work\",\"head\":2}");
+	struct desk_picture unfocused = desk_picture(desk, NULL);
+	size_t size = WIDTH * HEIGHT * sizeof(*focused.pixels);
+	assert_memory_not_equal(unfocused.pixels, focused.pixels, size);
+	set_fullscreen(desk, FULL);
+	focus(desk, "{\"name\":\"work\"}");
+	set_fullscreen(desk, WINDOWS);
+	session_run(&desk->session, WAIT_MSEC);
+	struct desk_picture after = desk_picture(desk, NULL);
+	assert_memory_equal(after.pixels, focused.pixels, size);
+	free(focused.pixels);
+	free(unfocused.pixels);
+	free(after.pixels);
+}
+
 #define desk_test(function) cmocka_unit_test_setup_teardown(function, desk_setup, desk_teardown)
 
 int main(void) {
@@ -139,6 +167,7 @@ int main(void) {
 		desk_test(notice_is_composed_over_the_picture),
 		desk_test(screenshot_shows_what_is_scanned_out),
 		desk_test(windows_are_whole_again_after_full_screen),
+		desk_test(title_tells_the_focus_after_full_screen),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
