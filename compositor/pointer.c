@@ -151,6 +151,7 @@ static void moved(struct pointer *pointer, uint32_t time_msec) {
 		grip_drag(&pointer->grip, pointer->cursor->x, pointer->cursor->y);
 	} else {
 		pass_motion(pointer, time_msec);
+		pointer_constraints_update(&pointer->constraints);
 	}
 }
 
@@ -160,6 +161,7 @@ void pointer_refresh(struct pointer *pointer) {
 	if (pointer->grip.mode == GRIP_NONE && pointer->used) {
 		pass_motion(pointer, (uint32_t)(now.tv_sec * 1000 + now.tv_nsec / 1000000));
 		wlr_seat_pointer_notify_frame(pointer->seat->wlr);
+		pointer_constraints_update(&pointer->constraints);
 	}
 }
 
@@ -172,19 +174,28 @@ static void handle_motion(struct wl_listener *listener, void *data) {
 		return;
 	}
 	pointer_tell_relative(pointer, event);
-	wlr_cursor_move(pointer->cursor, &event->pointer->base, event->delta_x, event->delta_y);
-	moved(pointer, event->time_msec);
+	if (!pointer_constraints_lock(&pointer->constraints)) {
+		double x = pointer->cursor->x + event->delta_x;
+		double y = pointer->cursor->y + event->delta_y;
+		pointer_constraints_confine(&pointer->constraints, &x, &y);
+		wlr_cursor_move(pointer->cursor, &event->pointer->base, x - pointer->cursor->x,
+			y - pointer->cursor->y);
+		moved(pointer, event->time_msec);
+	}
 }
 
 static void handle_motion_absolute(struct wl_listener *listener, void *data) {
 	struct pointer *pointer = wl_container_of(listener, pointer, motion_absolute);
 	struct wlr_pointer_motion_absolute_event *event = data;
-	if (pointer->locked != NULL) {
-		pointer_lock_motion_absolute(
-			pointer, event->time_msec, &event->pointer->base, event->x, event->y);
+	struct wlr_input_device *device = &event->pointer->base;
+	double x, y;
+	if (pointer->locked != NULL || pointer_constraints_lock(&pointer->constraints)) {
+		pointer_lock_motion_absolute(pointer, event->time_msec, device, event->x, event->y);
 		return;
 	}
-	wlr_cursor_warp_absolute(pointer->cursor, &event->pointer->base, event->x, event->y);
+	wlr_cursor_absolute_to_layout_coords(pointer->cursor, device, event->x, event->y, &x, &y);
+	pointer_constraints_confine(&pointer->constraints, &x, &y);
+	wlr_cursor_warp_closest(pointer->cursor, device, x, y);
 	moved(pointer, event->time_msec);
 }
 
@@ -195,6 +206,7 @@ static void take_from_client(struct pointer *pointer) {
 		wlr_seat_pointer_notify_clear_focus(pointer->seat->wlr);
 		pointer_look_shape(&pointer->look,
 			grip->mode == GRIP_MOVE ? "grabbing" : pointer_look_edges(grip->edges));
+		pointer_constraints_update(&pointer->constraints);
 	}
 }
 
@@ -371,7 +383,8 @@ bool pointer_init(struct pointer *pointer, struct seat *seat) {
 		wlr_cursor_shape_manager_v1_create(seat->server->display, 1);
 	pointer->relative = wlr_relative_pointer_manager_v1_create(seat->server->display);
 	if (pointer->cursor == NULL || shapes == NULL || pointer->relative == NULL ||
-		!pointer_look_init(&pointer->look, seat->server, pointer->cursor)) {
+		!pointer_look_init(&pointer->look, seat->server, pointer->cursor) ||
+		!pointer_constraints_init(&pointer->constraints, pointer)) {
 		if (pointer->cursor != NULL) {
 			wlr_cursor_destroy(pointer->cursor);
 		}
@@ -411,6 +424,7 @@ void pointer_finish(struct pointer *pointer) {
 	for (size_t i = 0; i < sizeof(listeners) / sizeof(listeners[0]); i++) {
 		wl_list_remove(&listeners[i]->link);
 	}
+	pointer_constraints_finish(&pointer->constraints);
 	pointer_look_finish(&pointer->look);
 	wlr_cursor_destroy(pointer->cursor);
 	pointer->cursor = NULL;

@@ -7,6 +7,7 @@
 #include <wlr/types/wlr_cursor.h>
 
 #include "grip.h"
+#include "pointer-constraint.h"
 #include "pointer-look.h"
 
 struct guest;
@@ -27,8 +28,9 @@ struct pointer {
 	double scale_x, scale_y;     // surface pixels per layout pixel of it
 
 	struct wlr_relative_pointer_manager_v1 *relative;
-	struct window *locked;         // to whose guest it is, or NULL
-	bool absolute_known;           // while it is: where a device was last
+	struct window *locked; // to whose guest it is, or NULL
+	struct pointer_constraints constraints;
+	bool absolute_known;           // while it does not move: where a device was last
 	double absolute_x, absolute_y; // layout
 
 	struct wl_listener motion, motion_absolute, button, axis, frame;

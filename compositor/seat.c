@@ -167,7 +167,7 @@ void seat_toggle_lock(struct seat *seat) {
 	struct window *focused = seat->server->focused;
 	if (seat->pointer.locked != NULL) {
 		pointer_unlock(&seat->pointer);
-	} else if (focused != NULL) {
+	} else if (!pointer_constraints_toggle(&seat->pointer.constraints) && focused != NULL) {
 		pointer_lock(&seat->pointer, focused);
 	}
 }

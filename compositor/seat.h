@@ -47,7 +47,7 @@ uint32_t seat_modifiers(struct seat *seat);
 /* The window is about to go: nothing may point to it. */
 void seat_window_gone(struct seat *seat, struct window *window);
 
-/* Locks the pointer to the focused guest, or frees it. */
+/* Locks the pointer to the focused guest, or frees it, also of what an ordinary client does. */
 void seat_toggle_lock(struct seat *seat);
 
 /* Frees it where it is locked to this window. */
