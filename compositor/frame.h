@@ -48,8 +48,8 @@ struct frame {
 	float scale;       // of that output
 	struct frame_look look;
 	bool ground_wanted;
-	bool bare;     // nothing of it is seen but ground and message
-	bool outdated; // what is not seen is to be drawn again when it is
+	bool bare;                     // nothing of it is seen but ground and message
+	bool outdated;                 // what is not seen is to be drawn again when it is
 	int drawn_width, drawn_height; // pixels of the title bar as drawn, 0 for not yet
 };
 
