@@ -8,9 +8,10 @@
 #include "guest-window.h"
 #include "guest.h"
 #include "mullion-guest-v1-protocol.h"
+#include "seat.h"
 #include "server.h"
 
-#define GUEST_VERSION 1
+#define GUEST_VERSION 2
 
 struct guest_desktop_manager {
 	struct server *server;
@@ -30,8 +31,17 @@ static void desktop_handle_destroy(struct wl_client *client, struct wl_resource 
 	wl_resource_destroy(resource);
 }
 
+static void desktop_handle_pong(
+	struct wl_client *client, struct wl_resource *resource, uint32_t serial) {
+	const struct guest_desktop *desktop = wl_resource_get_user_data(resource);
+	if (desktop != NULL) {
+		seat_guest_answered(desktop->head->guest->server->seat, desktop->head, serial);
+	}
+}
+
 static const struct mullion_desktop_v1_interface desktop_impl = {
 	.destroy = desktop_handle_destroy,
+	.pong = desktop_handle_pong,
 };
 
 static const struct wlr_surface_role desktop_role = {
@@ -182,4 +192,12 @@ void guest_desktop_set_visibility(struct guest_desktop *desktop, uint32_t visibi
 		desktop->visibility = visibility;
 		mullion_desktop_v1_send_visibility(desktop->resource, visibility);
 	}
+}
+
+bool guest_desktop_ask(struct guest_desktop *desktop, uint32_t serial) {
+	if (wl_resource_get_version(desktop->resource) < MULLION_DESKTOP_V1_PING_SINCE_VERSION) {
+		return false;
+	}
+	mullion_desktop_v1_send_ping(desktop->resource, serial);
+	return true;
 }

@@ -34,4 +34,10 @@ struct guest_desktop_size {
 void guest_desktop_configure(struct guest_desktop *desktop, const struct guest_desktop_size *size);
 void guest_desktop_set_visibility(struct guest_desktop *desktop, uint32_t visibility);
 
+/*
+ * Asks the device to say when it has passed on all keys that it was sent before;
+ * seat_guest_answered() follows. False where it is too old to understand that.
+ */
+bool guest_desktop_ask(struct guest_desktop *desktop, uint32_t serial);
+
 #endif

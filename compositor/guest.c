@@ -10,6 +10,7 @@
 #include "guest-window.h"
 #include "host-link.h"
 #include "log.h"
+#include "seat.h"
 #include "server.h"
 #include "session-keep.h"
 #include "window.h"
@@ -224,6 +225,7 @@ void guest_report(struct server *server, const struct guest_report *report) {
 	if (guest->state != report->state) {
 		log_debug("guest '%s': state %d", guest->name, report->state);
 		guest->dismissed = false;
+		seat_guest_ended(server->seat, guest);
 	}
 	guest->state = report->state;
 	guest->colour = report->colour;

@@ -45,11 +45,11 @@ static struct action find_action(struct keyboard *keyboard, uint32_t keycode) {
 	return action;
 }
 
-static enum key_kind kind_of(struct keyboard *keyboard, uint32_t keycode) {
-	if (keyboard->wlr->xkb_state == NULL) {
+static enum key_kind kind_of(const struct wlr_keyboard *wlr, uint32_t keycode) {
+	if (wlr->xkb_state == NULL) {
 		return KEY_PLAIN;
 	}
-	switch (plain_keysym(keyboard->wlr->keymap, keycode + EVDEV_OFFSET, 0)) {
+	switch (plain_keysym(wlr->keymap, keycode + EVDEV_OFFSET, 0)) {
 	case XKB_KEY_Super_L:
 	case XKB_KEY_Super_R:
 		return KEY_SUPER;
@@ -66,6 +66,10 @@ static enum key_kind kind_of(struct keyboard *keyboard, uint32_t keycode) {
 	default:
 		return KEY_PLAIN;
 	}
+}
+
+bool keyboard_is_modifier(const struct wlr_keyboard *wlr, uint32_t keycode) {
+	return kind_of(wlr, keycode) != KEY_PLAIN;
 }
 
 static void act(struct server *server, struct action action) {
@@ -117,8 +121,9 @@ static void handle_key(struct wl_listener *listener, void *data) {
 	size_t n;
 	if (event->state == WL_KEYBOARD_KEY_STATE_PRESSED) {
 		action = find_action(keyboard, event->keycode);
-		enum key_kind kind =
-			action.type != ACTION_NONE ? KEY_BOUND : kind_of(keyboard, event->keycode);
+		enum key_kind kind = action.type != ACTION_NONE
+			? KEY_BOUND
+			: kind_of(keyboard->wlr, event->keycode);
 		n = key_filter_press(&seat->keys, event->keycode, kind, out);
 	} else {
 		n = key_filter_release(&seat->keys, event->keycode, out);

@@ -2,6 +2,7 @@
 #define COMPOSITOR_KEYBOARD_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <wayland-server-core.h>
 
 struct seat;
@@ -20,6 +21,9 @@ struct keyboard {
  * one's), else it gets the configuration's. It goes with its device.
  */
 void keyboard_add(struct seat *seat, struct wlr_keyboard *wlr, bool own_keymap);
+
+/* Shift, Ctrl, Alt, Super and their like. */
+bool keyboard_is_modifier(const struct wlr_keyboard *wlr, uint32_t keycode);
 
 /* Before its device goes. */
 void keyboard_remove(struct keyboard *keyboard);

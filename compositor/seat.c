@@ -10,6 +10,7 @@
 #include <wlr/types/wlr_virtual_keyboard_v1.h>
 #include <wlr/types/wlr_virtual_pointer_v1.h>
 
+#include "guest.h"
 #include "keyboard.h"
 #include "log.h"
 #include "output.h"
@@ -124,6 +125,7 @@ struct seat *seat_create(struct server *server) {
 		return NULL;
 	}
 	touch_init(&seat->touch, seat);
+	guest_keys_init(&seat->guest_keys, seat);
 	seat_update_capabilities(seat);
 	listen(&seat->new_input, &server->backend->events.new_input, handle_new_input);
 	listen(&seat->new_virtual_keyboard, &keyboards->events.new_virtual_keyboard,
@@ -178,15 +180,7 @@ void seat_unlock(struct seat *seat, const struct window *window) {
 	}
 }
 
-void seat_focus(struct seat *seat, struct wlr_surface *surface) {
-	struct window *locked = seat->pointer.locked;
-	if (locked != NULL && (surface == NULL || locked->impl->surface(locked) != surface)) {
-		pointer_unlock(&seat->pointer);
-	}
-	if (seat->wlr->keyboard_state.focused_surface == surface) {
-		return;
-	}
-	key_filter_focus_changed(&seat->keys);
+static void set_focus(struct seat *seat, struct wlr_surface *surface) {
 	struct wlr_keyboard *keyboard = wlr_seat_get_keyboard(seat->wlr);
 	if (surface == NULL) {
 		wlr_seat_keyboard_notify_clear_focus(seat->wlr);
@@ -197,11 +191,42 @@ void seat_focus(struct seat *seat, struct wlr_surface *surface) {
 	}
 }
 
+void seat_focus(struct seat *seat, struct wlr_surface *surface) {
+	struct window *locked = seat->pointer.locked;
+	if (locked != NULL && (surface == NULL || locked->impl->surface(locked) != surface)) {
+		pointer_unlock(&seat->pointer);
+	}
+	struct wlr_surface *before = seat->wlr->keyboard_state.focused_surface;
+	bool replaced = guest_keys_focus(&seat->guest_keys, seat->server->focused) &&
+		guest_keys_runs(&seat->guest_keys);
+	if (before != surface && !replaced) {
+		key_filter_focus_changed(&seat->keys);
+	}
+	if (before != surface) {
+		set_focus(seat, surface);
+	}
+	guest_keys_surface(&seat->guest_keys, surface);
+}
+
 void seat_send_keys(struct seat *seat, uint32_t time_msec, const struct key_out *keys, size_t n) {
+	if (guest_keys_send(&seat->guest_keys, time_msec, keys, n)) {
+		return;
+	}
 	for (size_t i = 0; i < n; i++) {
 		wlr_seat_keyboard_notify_key(seat->wlr, time_msec, keys[i].keycode,
 			keys[i].pressed ? WL_KEYBOARD_KEY_STATE_PRESSED
 					: WL_KEYBOARD_KEY_STATE_RELEASED);
+	}
+}
+
+void seat_guest_answered(struct seat *seat, const struct guest_head *head, uint32_t serial) {
+	guest_keys_answered(&seat->guest_keys, head, serial);
+}
+
+void seat_guest_ended(struct seat *seat, const struct guest *guest) {
+	const struct window *focused = seat->server->focused;
+	if (focused != NULL && focused->head != NULL && focused->head->guest == guest) {
+		guest_keys_forget(&seat->guest_keys);
 	}
 }
 

@@ -5,11 +5,13 @@
 #include <wayland-server-core.h>
 #include <wlr/types/wlr_seat.h>
 
+#include "guest-keys.h"
 #include "key-filter.h"
 #include "pointer.h"
 #include "touch.h"
 
 struct guest;
+struct guest_head;
 struct output;
 struct server;
 struct window;
@@ -20,6 +22,7 @@ struct seat {
 	struct wlr_seat *wlr;
 	struct wl_list keyboards; // struct keyboard.link
 	struct key_filter keys;
+	struct guest_keys guest_keys;
 	struct pointer pointer;
 	struct touch touch;
 	struct wlr_scene_tree *drag_icon; // NULL unless something is dragged
@@ -40,6 +43,12 @@ void seat_focus(struct seat *seat, struct wlr_surface *surface);
 
 /* Sends what the key filter lets through. */
 void seat_send_keys(struct seat *seat, uint32_t time_msec, const struct key_out *keys, size_t n);
+
+/* The device of a head has answered guest_desktop_ask(). */
+void seat_guest_answered(struct seat *seat, const struct guest_head *head, uint32_t serial);
+
+/* A guest has ended: what was typed for it is nobody's. */
+void seat_guest_ended(struct seat *seat, const struct guest *guest);
 
 /* Shift, Ctrl, ... that are down: enum wlr_keyboard_modifier. */
 uint32_t seat_modifiers(struct seat *seat);

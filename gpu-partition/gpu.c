@@ -86,7 +86,7 @@ static void handle_changed(void *data) {
 static void handle_replaced(void *data) {
 	struct gpu *gpu = data;
 	gpu->viewer = sd_event_source_disable_unref(gpu->viewer);
-	gpu->ops->changed(gpu->data);
+	gpu->ops->replaced(gpu->data);
 }
 
 static void handle_ended(void *data, const char *reason) {

@@ -21,8 +21,10 @@
  */
 struct gpu_ops {
 	void (*input)(void *data, const struct link_input *input);
-	/* A VMM connected or went, the display's viewer went, the process was replaced. */
+	/* A VMM connected or went, the display's viewer went. */
 	void (*changed)(void *data);
+	/* The process has ended, and another one takes its place. */
+	void (*replaced)(void *data);
 	/* The process has ended, and no other follows. */
 	void (*ended)(void *data, const char *reason);
 };

@@ -232,6 +232,15 @@ static void handle_changed(void *data) {
 	changed(data);
 }
 
+/* Whoever knew what the user holds is gone. */
+static void handle_gpu_replaced(void *data) {
+	struct guest *guest = data;
+	if (guest->machine.ready) {
+		input_release(&guest->machine.input);
+	}
+	handle_changed(guest);
+}
+
 static void handle_gpu_ended(void *data, const char *reason) {
 	struct guest *guest = data;
 	end(guest, reason);
@@ -241,6 +250,7 @@ static void handle_gpu_ended(void *data, const char *reason) {
 static const struct gpu_ops gpu_ops = {
 	.input = handle_gpu_input,
 	.changed = handle_changed,
+	.replaced = handle_gpu_replaced,
 	.ended = handle_gpu_ended,
 };
 

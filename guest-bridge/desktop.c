@@ -26,9 +26,14 @@ static void handle_visibility(void *data, struct mullion_desktop_v1 *object, uin
 	desktop->ops->visible(desktop->data, state != MULLION_DESKTOP_V1_VISIBILITY_HIDDEN);
 }
 
+static void handle_ping(void *data, struct mullion_desktop_v1 *object, uint32_t serial) {
+	mullion_desktop_v1_pong(object, serial);
+}
+
 static const struct mullion_desktop_v1_listener guest_desktop_listener = {
 	.configure = handle_size,
 	.visibility = handle_visibility,
+	.ping = handle_ping,
 };
 
 static void handle_xdg_configure(void *data, struct xdg_surface *xdg_surface, uint32_t serial) {

@@ -20,6 +20,7 @@
 #define SEAT_VERSION_MAX 9
 #define WM_BASE_VERSION_MAX 3
 #define DMABUF_VERSION 3 // formats come as events; later ones are tables to be mapped
+#define GUEST_VERSION_MAX 2
 
 static uint32_t min_u32(uint32_t a, uint32_t b) {
 	return a < b ? a : b;
@@ -107,7 +108,8 @@ static void handle_global(void *data, struct wl_registry *registry, uint32_t nam
 		w->presentation = wl_registry_bind(registry, name, &wp_presentation_interface, 1);
 		wp_presentation_add_listener(w->presentation, &presentation_listener, w);
 	} else if (strcmp(interface, mullion_guest_v1_interface.name) == 0 && w->guest == NULL) {
-		w->guest = wl_registry_bind(registry, name, &mullion_guest_v1_interface, 1);
+		w->guest = wl_registry_bind(registry, name, &mullion_guest_v1_interface,
+			min_u32(version, GUEST_VERSION_MAX));
 	} else if (strcmp(interface, xdg_wm_base_interface.name) == 0 && w->wm_base == NULL) {
 		w->wm_base = wl_registry_bind(registry, name, &xdg_wm_base_interface,
 			min_u32(version, WM_BASE_VERSION_MAX));

@@ -99,15 +99,17 @@ void input_queue_add(struct input_queue *queue, const struct link_input *input) 
 	}
 }
 
-size_t input_queue_take(
-	struct input_queue *queue, struct link_input_event ret_events[INPUT_BATCH_MAX]) {
-	size_t n = 0;
-	while (n < queue->len && n < INPUT_BATCH_MAX) {
+size_t input_queue_take(struct input_queue *queue,
+	struct link_input_event ret_events[INPUT_BATCH_MAX], bool *ret_full) {
+	size_t n = 0, keys = 0;
+	while (n < queue->len && n < INPUT_BATCH_MAX && keys < INPUT_KEYS_MAX) {
 		ret_events[n] = queue->events[n];
+		keys += ret_events[n].type == LINK_INPUT_KEY;
 		if (ret_events[n++].type == LINK_INPUT_BUTTON) {
 			break;
 		}
 	}
+	*ret_full = keys == INPUT_KEYS_MAX;
 	queue->len -= n;
 	memmove(queue->events, queue->events + n, queue->len * sizeof(queue->events[0]));
 	return n;

@@ -15,6 +15,7 @@
 
 #define INPUT_QUEUE_MAX 256
 #define INPUT_BATCH_MAX 32
+#define INPUT_KEYS_MAX 4    // in one batch: QEMU's PS/2 keyboard holds 16 bytes, a key has up to 3
 #define INPUT_CODES 0x300   // KEY_* and BTN_* that the link carries
 #define INPUT_CLICKS_MAX 10 // of the wheel, in one event
 
@@ -30,9 +31,10 @@ void input_queue_add(struct input_queue *queue, const struct link_input *input);
 
 /*
  * Takes the events that one input-send-event may carry: QEMU's pointer devices see the
- * last state of a batch only, so that a batch ends with its first button.
+ * last state of a batch only, so that a batch ends with its first button, and with its last
+ * key where it has INPUT_KEYS_MAX: *ret_full says so.
  */
-size_t input_queue_take(
-	struct input_queue *queue, struct link_input_event ret_events[INPUT_BATCH_MAX]);
+size_t input_queue_take(struct input_queue *queue,
+	struct link_input_event ret_events[INPUT_BATCH_MAX], bool *ret_full);
 
 #endif

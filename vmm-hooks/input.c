@@ -2,7 +2,12 @@
 
 #include <stddef.h>
 
+#include "clock.h"
 #include "keymap.h"
+
+/* QEMU drops what finds its keyboard full. Nobody types as fast: only what was kept for a guest
+ * comes so. */
+#define PAUSE_USEC (15 * USEC_PER_MSEC)
 
 static int append_button(sd_json_variant **events, const char *button, bool down) {
 	return sd_json_variant_append_arraybo(events, SD_JSON_BUILD_PAIR_STRING("type", "btn"),
@@ -60,11 +65,30 @@ static void handle_reply(void *data, const char *error, sd_json_variant *untrust
 	send_batch(input);
 }
 
+static bool pauses(const struct input *input) {
+	int enabled = SD_EVENT_OFF;
+	sd_event_source_get_enabled(input->pause, &enabled);
+	return enabled != SD_EVENT_OFF;
+}
+
+static int handle_pause(sd_event_source *source, uint64_t usec, void *data) {
+	send_batch(data);
+	return 0;
+}
+
 static void send_batch(struct input *input) {
 	struct link_input_event batch[INPUT_BATCH_MAX];
-	size_t n = input->waiting ? 0 : input_queue_take(&input->queue, batch);
+	bool full;
+	if (input->waiting || pauses(input)) {
+		return;
+	}
+	size_t n = input_queue_take(&input->queue, batch, &full);
 	if (n == 0) {
 		return;
+	}
+	if (full) {
+		sd_event_source_set_time_relative(input->pause, PAUSE_USEC);
+		sd_event_source_set_enabled(input->pause, SD_EVENT_ONESHOT);
 	}
 	sd_json_variant *events = NULL, *arguments = NULL;
 	int error = 0;
@@ -86,7 +110,7 @@ static void send_batch(struct input *input) {
 /* No repeat is worth waiting for: a guest that is slow gets fewer. */
 static void handle_repeat(void *data, uint32_t code) {
 	struct input *input = data;
-	if (!input->waiting) {
+	if (!input->waiting && !pauses(input)) {
 		struct link_input frame = {.count = 1, .events = {{LINK_INPUT_KEY, code, 1}}};
 		input_queue_add(&input->queue, &frame);
 		send_batch(input);
@@ -96,11 +120,19 @@ static void handle_repeat(void *data, uint32_t code) {
 int input_init(
 	struct input *input, sd_event *event, struct qmp *qmp, uint32_t rate, uint32_t delay) {
 	*input = (struct input){.qmp = qmp};
-	return key_repeat_init(&input->repeat, event, rate, delay, handle_repeat, input);
+	int error = sd_event_add_time_relative(
+		event, &input->pause, CLOCK_MONOTONIC, 0, USEC_PER_MSEC, handle_pause, input);
+	if (error >= 0) {
+		error = sd_event_source_set_enabled(input->pause, SD_EVENT_OFF);
+	}
+	return error < 0
+		? error
+		: key_repeat_init(&input->repeat, event, rate, delay, handle_repeat, input);
 }
 
 void input_finish(struct input *input) {
 	key_repeat_finish(&input->repeat);
+	sd_event_source_disable_unref(input->pause);
 	*input = (struct input){0};
 }
 
@@ -120,4 +152,15 @@ void input_send(struct input *input, const struct link_input *frame) {
 	follow_keys(input, frame);
 	input_queue_add(&input->queue, frame);
 	send_batch(input);
+}
+
+void input_release(struct input *input) {
+	for (uint32_t code = 0; code < INPUT_CODES; code++) {
+		if (input->queue.held[code]) {
+			uint32_t type =
+				keymap_qcode(code) != NULL ? LINK_INPUT_KEY : LINK_INPUT_BUTTON;
+			input_send(input,
+				&(struct link_input){.count = 1, .events = {{type, code, 0}}});
+		}
+	}
 }

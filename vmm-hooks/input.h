@@ -13,7 +13,8 @@ struct input {
 	struct qmp *qmp; // borrowed; NULL: input is dropped
 	struct input_queue queue;
 	struct key_repeat repeat;
-	bool waiting; // for QEMU's answer to the last batch
+	bool waiting;           // for QEMU's answer to the last batch
+	sd_event_source *pause; // owned: for the guest to read so many keys; enabled meanwhile
 };
 
 /*
@@ -28,5 +29,8 @@ void input_finish(struct input *input);
 
 /* Sends one frame of input, or keeps it until QEMU has taken the last one. */
 void input_send(struct input *input, const struct link_input *frame);
+
+/* Lets go of every key and button that is down. */
+void input_release(struct input *input);
 
 #endif

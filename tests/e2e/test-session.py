@@ -535,6 +535,37 @@ def held_key(session):
   check("key" not in session.serial("newer")[others:], "'newer' saw the key")
 
 
+def type_without_device(session, end):
+  """Types while the guest's device ends, and until the next one is there."""
+  session.do("focus", "linux")
+  pid, mark = session.guest("linux")["devicePid"], session.mark("linux")
+  end(pid)
+  session.input("type echo Typed-$((6*9)) > /dev/ttyS0\\n")
+  session.expect_serial("linux", "^Typed-54$", mark, 30)
+  check(session.guest("linux")["devicePid"] != pid, "the device was not replaced")
+
+
+@plan.test("what is typed while a guest's device is replaced is not lost")
+def typing_without_device(session):
+  type_without_device(session, lambda pid: os.kill(pid, signal.SIGKILL))
+
+
+@plan.test("nor what is typed while it hangs")
+def typing_to_hung_device(session):
+  type_without_device(session, lambda pid: os.kill(pid, signal.SIGSTOP))
+
+
+@plan.test("a key that is held when a device goes is let go in the guest")
+def held_without_device(session):
+  session.do("focus", "linux")
+  pid, mark = session.guest("linux")["devicePid"], session.mark("linux")
+  session.input(f"press {KEY_INSERT}")
+  session.expect_serial("linux", f"^key {KEY_INSERT} 1$", mark, 10)
+  os.kill(pid, signal.SIGKILL)
+  session.expect_serial("linux", f"^key {KEY_INSERT} 0$", mark, 10)
+  session.input(f"release {KEY_INSERT}")
+
+
 @plan.test("a guest that reboots comes back with its picture")
 def reboot(session):
   session.do("focus", "linux")

@@ -39,11 +39,12 @@ static void check_input(const struct link_input *input) {
 /* mulliond's side of what a device says the user did. */
 static void queue_input(struct input_queue *queue, const struct link_input *input, bool take) {
 	struct link_input_event batch[INPUT_BATCH_MAX];
+	bool full;
 	input_queue_add(queue, input);
 	FUZZ_CHECK(queue->len + queue->held_len <= INPUT_QUEUE_MAX + INPUT_CODES);
 	FUZZ_CHECK(queue->len <= INPUT_QUEUE_MAX);
 	if (take) {
-		FUZZ_CHECK(input_queue_take(queue, batch) <= INPUT_BATCH_MAX);
+		FUZZ_CHECK(input_queue_take(queue, batch, &full) <= INPUT_BATCH_MAX);
 	}
 }
 

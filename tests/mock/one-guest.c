@@ -21,16 +21,17 @@ const char *__asan_default_options(void) {
 
 int desk_setup(void **state) {
 	// Scaled pictures have the pixels that they had, for exact comparison.
-	return desk_setup_with(state, "[desktop]\noutput = 1280x1024\nfilter = nearest\n", 1);
+	return desk_setup_with(state,
+		&(struct session_options){
+			.mullion_ini = "[desktop]\noutput = 1280x1024\nfilter = nearest\n"});
 }
 
-int desk_setup_with(void **state, const char *mullion_ini, unsigned outputs) {
+int desk_setup_with(void **state, const struct session_options *given) {
 	static const char *const guests[] = {"work", NULL};
-	const struct session_options options = {
-		.guests = guests,
-		.mullion_ini = mullion_ini,
-		.outputs = outputs,
-	};
+	struct session_options options = *given;
+	if (options.guests == NULL) {
+		options.guests = guests;
+	}
 	struct desk *desk = calloc(1, sizeof(*desk));
 	*state = desk;
 	if (desk == NULL || session_start(&desk->session, &options) < 0) {
@@ -120,12 +121,9 @@ static void start_hand(struct desk *desk) {
 	desk->hand_out = out[0];
 }
 
-void desk_do(struct desk *desk, const char *format, ...) {
+static void command(struct desk *desk, const char *format, va_list args) {
 	char line[200], answer[8];
-	va_list args;
-	va_start(args, format);
 	int length = vsnprintf(line, sizeof(line) - 1, format, args);
-	va_end(args);
 	assert_in_range(length, 1, sizeof(line) - 2);
 	line[length++] = '\n';
 	if (desk->hand == 0) {
@@ -136,7 +134,21 @@ void desk_do(struct desk *desk, const char *format, ...) {
 	if (n != 3 || memcmp(answer, "ok\n", 3) != 0) {
 		fail_msg("virtual-input has ended");
 	}
+}
+
+void desk_do(struct desk *desk, const char *format, ...) {
+	va_list args;
+	va_start(args, format);
+	command(desk, format, args);
+	va_end(args);
 	desk_sync(desk);
+}
+
+void desk_type(struct desk *desk, const char *format, ...) {
+	va_list args;
+	va_start(args, format);
+	command(desk, format, args);
+	va_end(args);
 }
 
 static uint32_t number_in(sd_json_variant *reply, const char *key) {
@@ -185,4 +197,17 @@ struct desk_box desk_find(
 	}
 	return count == 0 ? (struct desk_box){0}
 			  : (struct desk_box){left, top, right - left + 1, bottom - top + 1};
+}
+
+void desk_lose_device(struct desk *desk) {
+	peer_finish(&desk->peer);
+	desk->peer = (struct peer){0};
+	// As mulliond does: it tells that the guest is not shown.
+	desk->session.guests[0].presented = 0;
+	desk->session.watch = sd_varlink_close_unref(desk->session.watch);
+}
+
+void desk_take_device(struct desk *desk) {
+	int fd = session_take_display(&desk->session, "work", START_MSEC);
+	assert_true(fd >= 0 && peer_connect(&desk->peer, fd));
 }

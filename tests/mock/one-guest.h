@@ -18,7 +18,11 @@ struct desk {
 
 /* For cmocka; *state is the struct desk. */
 int desk_setup(void **state);
-int desk_setup_with(void **state, const char *mullion_ini, unsigned outputs);
+int desk_setup_with(void **state, const struct session_options *options);
+
+/* The device of 'work' goes, and another one comes, which shows nothing yet. */
+void desk_lose_device(struct desk *desk);
+void desk_take_device(struct desk *desk);
 int desk_teardown(void **state);
 
 /* Until both sides have handled what was sent. */
@@ -33,6 +37,9 @@ void desk_expect(struct desk *desk, const char *window, const char *key, int64_t
 
 /* A command of virtual-input. */
 void desk_do(struct desk *desk, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same while there is no device that it could wait for. */
+void desk_type(struct desk *desk, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The screen's pixels, or one guest's; free pixels. */
 struct desk_picture {

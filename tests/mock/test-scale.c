@@ -31,16 +31,22 @@ static uint32_t card(uint32_t x, uint32_t y, uint32_t width, uint32_t height) {
 
 /* 1280x960 and 1280x1000 of the layout, side by side: wlroots brings the last one up first. */
 static int set_up(void **state) {
-	return desk_setup_with(state,
-		"[output HEADLESS-2]\nsize = 1920x1440\nscale = 1.5\nrefresh = 75Hz\n"
-		"[output HEADLESS-1]\nsize = 2560x2000\nscale = 2\nrefresh = 50Hz\n",
-		2);
+	const struct session_options options = {
+		.mullion_ini =
+			"[output HEADLESS-2]\nsize = 1920x1440\nscale = 1.5\nrefresh = 75Hz\n"
+			"[output HEADLESS-1]\nsize = 2560x2000\nscale = 2\nrefresh = 50Hz\n",
+		.outputs = 2,
+	};
+	return desk_setup_with(state, &options);
 }
 
 /* The first of them alone: a virtual pointer spans the whole layout. */
 static int set_up_one(void **state) {
-	return desk_setup_with(
-		state, "[output HEADLESS-1]\nsize = 1920x1440\nscale = 1.5\nrefresh = 75Hz\n", 1);
+	const struct session_options options = {
+		.mullion_ini =
+			"[output HEADLESS-1]\nsize = 1920x1440\nscale = 1.5\nrefresh = 75Hz\n",
+	};
+	return desk_setup_with(state, &options);
 }
 
 static void call(struct desk *desk, const char *method, const char *parameters) {

@@ -130,7 +130,8 @@ static void a_pressed_key_always_has_room_for_its_release(void **state) {
 	bool down[INPUT_CODES] = {0};
 	struct link_input_event batch[INPUT_BATCH_MAX];
 	size_t n;
-	while ((n = input_queue_take(&queue, batch)) > 0) {
+	bool full;
+	while ((n = input_queue_take(&queue, batch, &full)) > 0) {
 		for (size_t i = 0; i < n; i++) {
 			if (batch[i].type == LINK_INPUT_KEY) {
 				down[batch[i].code] = batch[i].value;
@@ -151,6 +152,20 @@ static void a_release_without_its_press_is_left_out(void **state) {
 	assert_int_equal(queue.len, 0);
 }
 
+static void a_batch_has_few_keys(void **state) {
+	struct input_queue queue = {0};
+	struct link_input_event batch[INPUT_BATCH_MAX];
+	bool full;
+	for (uint32_t i = 0; i <= INPUT_KEYS_MAX; i++) {
+		add(&queue, LINK_INPUT_KEY, KEY_A + i, 1);
+	}
+	assert_int_equal(input_queue_take(&queue, batch, &full), INPUT_KEYS_MAX);
+	assert_true(full);
+	assert_int_equal(batch[INPUT_KEYS_MAX - 1].code, KEY_A + INPUT_KEYS_MAX - 1);
+	assert_int_equal(input_queue_take(&queue, batch, &full), 1);
+	assert_false(full);
+}
+
 static void a_batch_ends_with_its_first_button(void **state) {
 	struct input_queue queue = {0};
 	struct link_input click = {
@@ -165,12 +180,13 @@ static void a_batch_ends_with_its_first_button(void **state) {
 	};
 	input_queue_add(&queue, &click);
 	struct link_input_event batch[INPUT_BATCH_MAX];
-	assert_int_equal(input_queue_take(&queue, batch), 2);
+	bool full;
+	assert_int_equal(input_queue_take(&queue, batch, &full), 2);
 	assert_int_equal(batch[1].value, 1);
-	assert_int_equal(input_queue_take(&queue, batch), 1);
+	assert_int_equal(input_queue_take(&queue, batch, &full), 1);
 	assert_int_equal(batch[0].value, 0);
-	assert_int_equal(input_queue_take(&queue, batch), 1);
-	assert_int_equal(input_queue_take(&queue, batch), 0);
+	assert_int_equal(input_queue_take(&queue, batch, &full), 1);
+	assert_int_equal(input_queue_take(&queue, batch, &full), 0);
 }
 
 static void wheel_clicks_are_bounded(void **state) {
@@ -191,6 +207,7 @@ int main(void) {
 		cmocka_unit_test(relative_motion_is_summed_up_until_something_else_happens),
 		cmocka_unit_test(a_pressed_key_always_has_room_for_its_release),
 		cmocka_unit_test(a_release_without_its_press_is_left_out),
+		cmocka_unit_test(a_batch_has_few_keys),
 		cmocka_unit_test(a_batch_ends_with_its_first_button),
 		cmocka_unit_test(wheel_clicks_are_bounded),
 	};

@@ -43,7 +43,7 @@ static void handle_global(void *data, struct wl_registry *registry, uint32_t nam
 		peer->shapes =
 			wl_registry_bind(registry, name, &wp_cursor_shape_manager_v1_interface, 1);
 	} else if (strcmp(interface, mullion_guest_v1_interface.name) == 0) {
-		peer->guest = wl_registry_bind(registry, name, &mullion_guest_v1_interface, 1);
+		peer->guest = wl_registry_bind(registry, name, &mullion_guest_v1_interface, 2);
 	}
 	peer->xdg_shell = peer->xdg_shell || strcmp(interface, "xdg_wm_base") == 0;
 	peer->screencopy = peer->screencopy || strcmp(interface, "zwlr_screencopy_manager_v1") == 0;
@@ -92,14 +92,23 @@ static void handle_visibility(void *data, struct mullion_desktop_v1 *desktop, ui
 	head->visibility = state;
 }
 
+static void handle_ping(void *data, struct mullion_desktop_v1 *desktop, uint32_t serial) {
+	struct peer_head *head = data;
+	if (!head->peer->mute) {
+		mullion_desktop_v1_pong(desktop, serial);
+	}
+}
+
 static const struct mullion_desktop_v1_listener desktop_listener = {
 	.configure = handle_configure,
 	.visibility = handle_visibility,
+	.ping = handle_ping,
 };
 
 struct peer_head *peer_make_head(struct peer *peer, uint32_t number) {
 	struct peer_head *head = &peer->heads[number];
-	*head = (struct peer_head){.surface = wl_compositor_create_surface(peer->compositor)};
+	*head = (struct peer_head){
+		.peer = peer, .surface = wl_compositor_create_surface(peer->compositor)};
 	head->desktop = mullion_guest_v1_get_desktop(peer->guest, head->surface, number);
 	mullion_desktop_v1_add_listener(head->desktop, &desktop_listener, head);
 	return head;
@@ -183,6 +192,53 @@ void peer_take_pointer(struct peer *peer) {
 		peer->relatives, peer->pointer.wl);
 	zwp_relative_pointer_v1_add_listener(
 		peer->pointer.relative, &relative_listener, &peer->pointer);
+}
+
+static void handle_keymap(
+	void *data, struct wl_keyboard *wl, uint32_t format, int32_t fd, uint32_t size) {
+	close(fd);
+}
+
+static void handle_key_enter(void *data, struct wl_keyboard *wl, uint32_t serial,
+	struct wl_surface *surface, struct wl_array *keys) {
+	struct peer_keyboard *keyboard = data;
+	keyboard->inside = surface;
+}
+
+static void handle_key_leave(
+	void *data, struct wl_keyboard *wl, uint32_t serial, struct wl_surface *surface) {
+	struct peer_keyboard *keyboard = data;
+	keyboard->inside = NULL;
+}
+
+static void handle_key(void *data, struct wl_keyboard *wl, uint32_t serial, uint32_t time,
+	uint32_t key, uint32_t state) {
+	struct peer_keyboard *keyboard = data;
+	if (keyboard->len < PEER_KEYS) {
+		keyboard->keys[keyboard->len].code = key;
+		keyboard->keys[keyboard->len++].pressed = state == WL_KEYBOARD_KEY_STATE_PRESSED;
+	}
+}
+
+static void handle_modifiers(void *data, struct wl_keyboard *wl, uint32_t serial,
+	uint32_t depressed, uint32_t latched, uint32_t locked, uint32_t group) {
+}
+
+static void handle_repeat_info(void *data, struct wl_keyboard *wl, int32_t rate, int32_t delay) {
+}
+
+static const struct wl_keyboard_listener keyboard_listener = {
+	.keymap = handle_keymap,
+	.enter = handle_key_enter,
+	.leave = handle_key_leave,
+	.key = handle_key,
+	.modifiers = handle_modifiers,
+	.repeat_info = handle_repeat_info,
+};
+
+void peer_take_keyboard(struct peer *peer) {
+	peer->keyboard.wl = wl_seat_get_keyboard(peer->seat);
+	wl_keyboard_add_listener(peer->keyboard.wl, &keyboard_listener, &peer->keyboard);
 }
 
 static void handle_touch_down(void *data, struct wl_touch *wl, uint32_t serial, uint32_t time,

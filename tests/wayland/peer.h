@@ -18,6 +18,7 @@
 
 /* A head that it shows. */
 struct peer_head {
+	struct peer *peer;
 	struct wl_surface *surface;
 	struct mullion_desktop_v1 *desktop;
 	uint32_t width, height, refresh, scale; // as configured last
@@ -50,6 +51,18 @@ struct peer_touch {
 	unsigned downs, ups, motions, frames, cancels;
 };
 
+/* What its wl_keyboard has told. */
+#define PEER_KEYS 256
+struct peer_keyboard {
+	struct wl_keyboard *wl;
+	struct {
+		uint32_t code;
+		bool pressed;
+	} keys[PEER_KEYS];
+	unsigned len;
+	struct wl_surface *inside;
+};
+
 struct peer {
 	struct wl_display *display; // owned
 	struct wl_registry *registry;
@@ -68,6 +81,8 @@ struct peer {
 	struct wp_cursor_shape_manager_v1 *shapes;
 	uint32_t capabilities; // of the seat
 	struct peer_pointer pointer;
+	struct peer_keyboard keyboard;
+	bool mute; // answers no pings
 	struct peer_touch touch;
 };
 
@@ -82,6 +97,9 @@ void peer_take_pointer(struct peer *peer);
 
 /* Takes the seat's touch. */
 void peer_take_touch(struct peer *peer);
+
+/* Takes the seat's keyboard. */
+void peer_take_keyboard(struct peer *peer);
 
 /* Makes a surface the desktop of a head, which peer.heads has then. */
 struct peer_head *peer_make_head(struct peer *peer, uint32_t head);
