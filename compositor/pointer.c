@@ -11,6 +11,7 @@
 #include "guest-client.h"
 #include "guest-cursor.h"
 #include "guest.h"
+#include "pointer-device.h"
 #include "pointer-lock.h"
 #include "pointer-target.h"
 #include "seat.h"
@@ -309,14 +310,18 @@ static void release(struct pointer *pointer, const struct wlr_pointer_button_eve
 	}
 }
 
-static void handle_button(struct wl_listener *listener, void *data) {
-	struct pointer *pointer = wl_container_of(listener, pointer, button);
-	struct wlr_pointer_button_event *event = data;
+void pointer_button(struct pointer *pointer, const struct wlr_pointer_button_event *event) {
 	if (event->state == WL_POINTER_BUTTON_STATE_PRESSED) {
 		press(pointer, event);
 	} else {
 		release(pointer, event);
 	}
+}
+
+static void handle_button(struct wl_listener *listener, void *data) {
+	struct pointer *pointer = wl_container_of(listener, pointer, button);
+	pointer_device_button(pointer, data);
+	pointer_button(pointer, data);
 }
 
 static void handle_axis(struct wl_listener *listener, void *data) {
@@ -378,6 +383,7 @@ static void handle_request_set_shape(struct wl_listener *listener, void *data) {
 bool pointer_init(struct pointer *pointer, struct seat *seat) {
 	pointer->seat = seat;
 	pointer->scale_x = pointer->scale_y = 1;
+	wl_list_init(&pointer->devices);
 	pointer->cursor = wlr_cursor_create();
 	struct wlr_cursor_shape_manager_v1 *shapes =
 		wlr_cursor_shape_manager_v1_create(seat->server->display, 1);
@@ -424,6 +430,7 @@ void pointer_finish(struct pointer *pointer) {
 	for (size_t i = 0; i < sizeof(listeners) / sizeof(listeners[0]); i++) {
 		wl_list_remove(&listeners[i]->link);
 	}
+	pointer_devices_finish(pointer);
 	pointer_constraints_finish(&pointer->constraints);
 	pointer_look_finish(&pointer->look);
 	wlr_cursor_destroy(pointer->cursor);

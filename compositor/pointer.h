@@ -13,11 +13,13 @@
 struct guest;
 struct seat;
 struct window;
+struct wlr_pointer_button_event;
 
 /* Where the pointer is, and what it drags. */
 struct pointer {
 	struct seat *seat;
 	struct wlr_cursor *cursor;
+	struct wl_list devices; // struct pointer_device.link
 	struct pointer_look look;
 	bool used; // it has moved
 
@@ -46,6 +48,9 @@ void pointer_finish(struct pointer *pointer);
  * screen. */
 void pointer_begin_move(struct pointer *pointer, struct window *window);
 void pointer_begin_resize(struct pointer *pointer, struct window *window, uint32_t edges);
+
+/* A button of one of its devices, pressed or released. */
+void pointer_button(struct pointer *pointer, const struct wlr_pointer_button_event *event);
 
 /* Looks again at what is below. */
 void pointer_refresh(struct pointer *pointer);

@@ -14,6 +14,7 @@
 #include "keyboard.h"
 #include "log.h"
 #include "output.h"
+#include "pointer-device.h"
 #include "pointer-lock.h"
 #include "server.h"
 #include "window.h"
@@ -26,7 +27,7 @@ static void handle_new_input(struct wl_listener *listener, void *data) {
 		keyboard_add(seat, wlr_keyboard_from_input_device(device), false);
 		break;
 	case WLR_INPUT_DEVICE_POINTER:
-		wlr_cursor_attach_input_device(seat->pointer.cursor, device);
+		pointer_device_add(&seat->pointer, device);
 		break;
 	case WLR_INPUT_DEVICE_TOUCH:
 		touch_add(&seat->touch, wlr_touch_from_input_device(device));
@@ -47,7 +48,7 @@ static void handle_new_virtual_pointer(struct wl_listener *listener, void *data)
 	struct seat *seat = wl_container_of(listener, seat, new_virtual_pointer);
 	struct wlr_virtual_pointer_v1_new_pointer_event *event = data;
 	struct wlr_input_device *device = &event->new_pointer->pointer.base;
-	wlr_cursor_attach_input_device(seat->pointer.cursor, device);
+	pointer_device_add(&seat->pointer, device);
 	if (event->suggested_output != NULL) {
 		wlr_cursor_map_input_to_output(
 			seat->pointer.cursor, device, event->suggested_output);

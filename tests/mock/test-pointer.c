@@ -1,9 +1,11 @@
 /* The pointer over a guest's windows: how it looks, and that no pixel of it leaves them. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fd.h"
@@ -177,6 +179,40 @@ static void held_pointer_goes_on_from_head_to_head(void **state) {
 	desk_do(scene.desk, "button 272 0");
 	assert_int_equal(peer->pointer.buttons, 2);
 	assert_null(peer->pointer.inside);
+}
+
+/* The virtual pointer goes with its program, and lifts nothing. */
+static void pull_the_plug(struct desk *desk) {
+	kill(desk->hand, SIGKILL);
+	waitpid(desk->hand, NULL, 0);
+	desk->hand = 0;
+	desk->hand_in = fd_close(desk->hand_in);
+	desk->hand_out = fd_close(desk->hand_out);
+	session_run(&desk->session, 20);
+	desk_sync(desk);
+}
+
+static void button_of_a_mouse_that_is_unplugged_is_released(void **state) {
+	struct scene scene = begin(state);
+	struct peer_pointer *pointer = &scene.desk->peer.pointer;
+	desk_do(scene.desk, "button 272 1");
+	assert_int_equal(pointer->buttons, 1);
+	pull_the_plug(scene.desk);
+	assert_int_equal(pointer->buttons, 2);
+	// Nothing holds the next one.
+	desk_do(scene.desk, "move %d %d", scene.x - 100, scene.y + 50);
+	assert_null(pointer->inside);
+}
+
+static void window_that_an_unplugged_mouse_drags_is_let_go(void **state) {
+	struct scene scene = begin(state);
+	desk_do(scene.desk, "move %d %d", scene.x + 100, scene.y - 12);
+	desk_do(scene.desk, "button 272 1");
+	desk_do(scene.desk, "by 10 0");
+	desk_expect(scene.desk, "work", "x", scene.x + 10);
+	pull_the_plug(scene.desk);
+	desk_do(scene.desk, "by 10 0");
+	desk_expect(scene.desk, "work", "x", scene.x + 10);
 }
 
 static void pointer_is_scaled_as_the_picture_is(void **state) {
@@ -403,6 +439,8 @@ int main(void) {
 		desk_test(pointer_elsewhere_is_the_sessions_own),
 		desk_test(pointer_held_outside_its_window_is_the_sessions_own),
 		desk_test(held_pointer_goes_on_from_head_to_head),
+		desk_test(button_of_a_mouse_that_is_unplugged_is_released),
+		desk_test(window_that_an_unplugged_mouse_drags_is_let_go),
 		desk_test(pointer_is_scaled_as_the_picture_is),
 		desk_test(guest_may_hide_the_pointer),
 		desk_test(pointer_in_full_screen_is_the_guests),
