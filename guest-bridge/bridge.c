@@ -231,6 +231,10 @@ void bridge_scanout_changed(struct bridge *bridge, unsigned head) {
 	head_scanout_changed(&bridge->heads[head]);
 }
 
+void bridge_keep(struct bridge *bridge, unsigned head) {
+	head_keep(&bridge->heads[head]);
+}
+
 void bridge_drawn(struct bridge *bridge, unsigned head) {
 	head_drawn(&bridge->heads[head]);
 }

@@ -83,6 +83,10 @@ bool bridge_hidden(const struct bridge *bridge);
  * the head is shown anew. */
 void bridge_scanout_changed(struct bridge *bridge, unsigned head);
 
+/* What such a head scans out, if its changes are told, is about to go with nothing in its place:
+ * the last picture stays. bridge_scanout_changed() follows. */
+void bridge_keep(struct bridge *bridge, unsigned head);
+
 /* The guest hinted that it has drawn (a flip, a frame-done write): look soon. */
 void bridge_drawn(struct bridge *bridge, unsigned head);
 

@@ -42,6 +42,13 @@ static void show_changed(void *data, unsigned head) {
 	}
 }
 
+static void show_kept(void *data, unsigned head) {
+	struct device *device = data;
+	if (device->bridge != NULL) {
+		bridge_keep(device->bridge, head);
+	}
+}
+
 static void show_drawn(void *data, unsigned head) {
 	struct device *device = data;
 	if (device->bridge != NULL) {
@@ -75,6 +82,7 @@ static const struct virtio_gpu_ops gpu_ops = {
 	.busy = vmm_busy,
 	.hidden = is_hidden,
 	.scanout_changed = show_changed,
+	.keep = show_kept,
 	.flipped = show_flipped,
 	.flushed = show_flushed,
 	.set_cursor = show_cursor,

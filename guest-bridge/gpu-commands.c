@@ -114,11 +114,10 @@ static bool is_of_blobs(const struct gpu_command *command) {
 }
 
 static uint32_t unref(struct gpu_commands *commands, uint32_t id) {
-	uint32_t answer = resources_unref(commands->resources, id);
-	if (answer == VIRTIO_GPU_RESP_OK_NODATA) {
+	if (id != 0) {
 		virtio_scanouts_forget(commands->scanouts, id);
 	}
-	return answer;
+	return resources_unref(commands->resources, id);
 }
 
 void gpu_commands_show_cursor(struct gpu_commands *commands) {

@@ -323,6 +323,14 @@ void head_scanout_changed(struct head *head) {
 	head_schedule(head);
 }
 
+void head_keep(struct head *head) {
+	struct scanout scanout;
+	get_scanout(head, &scanout);
+	if (head->wayland != NULL && scanout.flushed) {
+		publish_keep(&head->publish, &scanout);
+	}
+}
+
 void head_drawn(struct head *head) {
 	struct scanout scanout;
 	if (head->told) {

@@ -69,6 +69,7 @@ void head_schedule(struct head *head);
 
 /* As the functions of the bridge. */
 void head_scanout_changed(struct head *head);
+void head_keep(struct head *head);
 void head_drawn(struct head *head);
 void head_flipped(struct head *head, const struct damage_boxes *boxes);
 void head_flushed(struct head *head, const struct damage_boxes *boxes);

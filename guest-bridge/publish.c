@@ -288,8 +288,7 @@ static bool same_mode(
 		shown_directly(publish, a) == shown_directly(publish, b);
 }
 
-static const uint8_t *get_pixels(const struct publish *publish) {
-	const struct scanout *scanout = &publish->scanout;
+static const uint8_t *get_pixels(const struct publish *publish, const struct scanout *scanout) {
 	if (scanout->blob.serial != 0) {
 		return scanout->blob.bytes + scanout->offset;
 	}
@@ -304,7 +303,7 @@ static void draw(struct publish *publish, struct canvas_buffer *buffer) {
 	size_t row = publish->copy != NULL ? (size_t)scanout->width * pixel : scanout->stride;
 	const uint8_t *pixels = publish->copy;
 	if (pixels == NULL && scanout->flushed) {
-		pixels = get_pixels(publish);
+		pixels = get_pixels(publish, scanout);
 	}
 	for (size_t i = 0; i < buffer->stale.len && pixels != NULL; i++) {
 		const struct damage_box *box = &buffer->stale.box[i];
@@ -332,12 +331,12 @@ static void find_damage(
 	const struct scanout *scanout = &publish->scanout;
 	*ret = (struct damage_boxes){0};
 	if (boxes != NULL && publish->damage.sums != NULL) {
-		damage_compare_boxes(
-			&publish->damage, get_pixels(publish), scanout->stride, boxes, ret);
+		damage_compare_boxes(&publish->damage, get_pixels(publish, scanout),
+			scanout->stride, boxes, ret);
 	} else if (boxes != NULL) {
 		*ret = *boxes;
 	} else if (publish->damage.sums != NULL) {
-		const uint8_t *pixels = get_pixels(publish);
+		const uint8_t *pixels = get_pixels(publish, scanout);
 		if (pixels != NULL) {
 			damage_compare(&publish->damage, pixels, scanout->stride, ret);
 		}
@@ -476,6 +475,26 @@ enum publish_result publish_told(struct publish *publish, const struct scanout *
 		clip_boxes(boxes, width, height, &changed);
 	}
 	return show(publish, &changed, ret);
+}
+
+void publish_keep(struct publish *publish, const struct scanout *scanout) {
+	static const struct scanout off;
+	const uint8_t *pixels = get_pixels(publish, scanout);
+	if (publish->width == 0 || pixels == NULL) {
+		return;
+	}
+	drop_retired(publish);
+	publish->width = scanout->width;
+	publish->height = scanout->height;
+	set_mode(publish, &off);
+	publish->scanout = off;
+	publish->replaced = false;
+	struct canvas_buffer *buffer =
+		publish->canvas != NULL ? canvas_acquire(publish->canvas) : NULL;
+	for (uint32_t y = 0; y < scanout->height && buffer != NULL; y++) {
+		convert_row(scanout->format, publish->palette, pixels + y * (size_t)scanout->stride,
+			buffer->pixels + (size_t)y * scanout->width, scanout->width);
+	}
 }
 
 void publish_invalidate(struct publish *publish) {

@@ -11,7 +11,7 @@
 /*
  * Turns what a head scans out into wl_buffers. Where the compositor can read the guest's
  * own pixels, the buffer lies in the slice's memfd, or is a blob, and nothing is copied; otherwise what
- * changed is converted into a canvas. A display that is off is a black picture of the last size.
+ * changed is converted into a canvas. A display that is off is a black picture of the last size, unless the last one is kept.
  */
 
 /* Buffers kept, so that a guest that flips between pages finds them again. */
@@ -98,6 +98,12 @@ enum publish_result publish_look(struct publish *publish, const struct scanout *
 enum publish_result publish_told(struct publish *publish, const struct scanout *scanout,
 	const uint32_t *palette, const struct damage_boxes *boxes, bool all,
 	struct publish_picture *ret);
+
+/*
+ * The scanout's memory is about to become another's, and nothing takes its place: a copy of what
+ * it shows becomes the picture of the display that is off.
+ */
+void publish_keep(struct publish *publish, const struct scanout *scanout);
 
 /* Makes the next look find that everything has changed. */
 void publish_invalidate(struct publish *publish);

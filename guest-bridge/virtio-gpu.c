@@ -393,6 +393,11 @@ static void handle_changed(void *data, unsigned head) {
 	gpu->setup.ops->scanout_changed(gpu->setup.data, head);
 }
 
+static void handle_going(void *data, unsigned head) {
+	struct virtio_gpu *gpu = data;
+	gpu->setup.ops->keep(gpu->setup.data, head);
+}
+
 static void handle_flipped(void *data, unsigned head, const struct damage_boxes *boxes) {
 	struct virtio_gpu *gpu = data;
 	gpu->setup.ops->flipped(gpu->setup.data, head, boxes);
@@ -405,6 +410,7 @@ static void handle_flushed(void *data, unsigned head, const struct damage_boxes 
 
 static const struct virtio_scanouts_ops scanouts_ops = {
 	.changed = handle_changed,
+	.going = handle_going,
 	.flipped = handle_flipped,
 	.flushed = handle_flushed,
 };

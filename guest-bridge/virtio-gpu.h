@@ -32,6 +32,7 @@ struct virtio_gpu_ops {
 	bool (*hidden)(void *data);
 	/* As those of the bridge. */
 	void (*scanout_changed)(void *data, unsigned head);
+	void (*keep)(void *data, unsigned head);
 	void (*flipped)(void *data, unsigned head, const struct damage_boxes *boxes);
 	void (*flushed)(void *data, unsigned head, const struct damage_boxes *boxes);
 	void (*set_cursor)(void *data, const uint32_t *pixels, uint32_t hot_x, uint32_t hot_y);

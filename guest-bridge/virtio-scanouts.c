@@ -290,6 +290,7 @@ uint32_t virtio_scanouts_flush(struct virtio_scanouts *scanouts, uint32_t resour
 void virtio_scanouts_forget(struct virtio_scanouts *scanouts, uint32_t resource) {
 	for (unsigned i = 0; i < scanouts->heads; i++) {
 		if (scanouts->state->scanouts[i].resource == resource) {
+			scanouts->ops->going(scanouts->data, i);
 			turn_off(scanouts, i);
 		}
 		// Another resource may get the number.

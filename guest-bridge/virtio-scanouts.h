@@ -15,6 +15,8 @@
 
 struct virtio_scanouts_ops {
 	void (*changed)(void *data, unsigned head); // altogether
+	/* What is shown can be read for the last time; changed follows. */
+	void (*going)(void *data, unsigned head);
 	/* boxes in pixels of the scanout; may be none. Those of a flip are shown with the flush
 	 * that follows. */
 	void (*flipped)(void *data, unsigned head, const struct damage_boxes *boxes);
@@ -53,7 +55,8 @@ void virtio_scanouts_start(struct virtio_scanouts *scanouts);
 uint32_t virtio_scanouts_flush(struct virtio_scanouts *scanouts, uint32_t resource,
 	const struct gpu_rect *rect, uint32_t *ret_heads);
 
-/* A resource, or the memory that a blob is, is about to go: nothing shows it any more. */
+/* A resource, or the memory that a blob is, is about to go: where it is shown the last
+ * picture stays, as a copy. */
 void virtio_scanouts_forget(struct virtio_scanouts *scanouts, uint32_t resource);
 
 /* What a head scans out; SCANOUT_NONE where that is nothing. */

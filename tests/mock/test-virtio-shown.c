@@ -206,7 +206,7 @@ static bool is_dark(struct recorder *recorder, void *data) {
 	return true;
 }
 
-/* Without its pages, the picture stays; without itself, the screen is off. */
+/* Without its pages, and without itself, the picture stays. */
 static void a_resource_that_goes_while_it_is_shown_harms_nobody(void **state) {
 	struct shown *p = *state;
 	struct guest_gpu_picture first, second;
@@ -230,9 +230,14 @@ static void a_resource_that_goes_while_it_is_shown_harms_nobody(void **state) {
 	guest_gpu_picture_fill(&second, all, 0x00ff00ff);
 	assert_int_equal(call(p, guest_gpu_picture_transfer(&second, all)), OK);
 	recorder_run(p->recorder, 200);
-	assert_true(is_dark(p->recorder, NULL));
+	assert_true(shows(p->recorder, &first));
 	assert_int_equal(call(p, guest_gpu_set_scanout(0, 2, all)), OK);
 	assert_shows(p, &second);
+	assert_int_equal(call(p, guest_gpu_set_scanout(0, 0, all)), OK);
+	assert_true(recorder_wait(p->recorder, is_dark, NULL, SHOWN_MSEC));
+	assert_int_equal(call(p, guest_gpu_unref(2)), OK);
+	recorder_run(p->recorder, 100);
+	assert_true(is_dark(p->recorder, NULL));
 }
 
 static void impossible_scanouts_leave_the_picture(void **state) {

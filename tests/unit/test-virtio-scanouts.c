@@ -18,11 +18,17 @@ struct desk {
 	struct engine_rig rig;
 	struct virtio_scanouts scanouts;
 	unsigned changed[HEADS], flushed[HEADS]; // calls
+	struct scanout going[HEADS];             // what was still there then
 	struct damage_boxes boxes[HEADS];        // of the last flush or flip
 };
 
 static void handle_changed(void *data, unsigned head) {
 	((struct desk *)data)->changed[head]++;
+}
+
+static void handle_going(void *data, unsigned head) {
+	struct desk *desk = data;
+	virtio_scanouts_get(&desk->scanouts, head, &desk->going[head]);
 }
 
 static void handle_flushed(void *data, unsigned head, const struct damage_boxes *boxes) {
@@ -33,6 +39,7 @@ static void handle_flushed(void *data, unsigned head, const struct damage_boxes 
 
 static const struct virtio_scanouts_ops ops = {
 	.changed = handle_changed,
+	.going = handle_going,
 	.flipped = handle_flushed,
 	.flushed = handle_flushed,
 };
@@ -196,8 +203,10 @@ static void a_resource_that_goes_is_shown_no_more(void **state) {
 	show(&desk, 0, 1);
 	show(&desk, 1, 2);
 	unsigned changed[] = {desk.changed[0], desk.changed[1]};
-	assert_int_equal(resources_unref(desk.rig.resources, 1), VIRTIO_GPU_RESP_OK_NODATA);
 	virtio_scanouts_forget(&desk.scanouts, 1);
+	assert_int_equal(desk.going[0].width, WIDTH);
+	assert_int_equal(desk.going[1].width, 0);
+	assert_int_equal(resources_unref(desk.rig.resources, 1), VIRTIO_GPU_RESP_OK_NODATA);
 	assert_int_equal(desk.changed[0], changed[0] + 1);
 	assert_int_equal(desk.changed[1], changed[1]);
 	struct scanout scanout;
