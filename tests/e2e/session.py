@@ -111,7 +111,7 @@ class Session:
 
   def configure_linux(self, name, card="mullion.card=0", suite="trixie", size="800x600",
       vram="32M", memory="256M", firmware="bios", personality=None, stop_timeout="2s",
-      autostart="no", gpu="", append="", input="qmp", extra=""):
+      autostart="no", gpu="", append="", input="qmp", extra="", paths=""):
     """Writes the file of a linux guest, which boots the kernel of a suite, shows the test card
     (see tests/guests/init) and writes to its first serial port. Without a personality it has
     the default one."""
@@ -136,7 +136,7 @@ append = quiet console=tty0 {card} {append}
 network = none
 input = {input}
 extra = -serial file:{self.serial_file(name)} {extra}
-paths = {self.path(name + '.serial')}
+paths = {self.path(name + '.serial')}{":" + paths if paths else ""}
 """)
 
   def start(self, name="mullion", executable=None, **more):
