@@ -23,14 +23,18 @@ static void copy_line(uint8_t *target, const uint8_t *source) {
 	_mm_stream_si128(to + 3, d);
 }
 
-/* ahead: from the row to the one that is asked for meanwhile. */
-static void copy_row(uint8_t *target, const uint8_t *source, size_t row, size_t ahead) {
+/* The ahead ones: from the row to the one that is asked for meanwhile. */
+static void copy_row(uint8_t *target, const uint8_t *source, size_t row, size_t source_ahead,
+	size_t target_ahead) {
+	// What is there is not needed, but where it is takes as long to find.
+	__builtin_prefetch(target + target_ahead, 1, 2);
+	__builtin_prefetch(target + target_ahead + row - 1, 1, 2);
 	size_t done = -(uintptr_t)target % LINE;
 	done = done < row ? done : row;
 	memcpy(target, source, done);
 	for (; row - done >= LINE; done += LINE) {
 		// Into the second level: of the first level's few requests the stores need some, too.
-		__builtin_prefetch(source + ahead + done, 0, 2);
+		__builtin_prefetch(source + source_ahead + done, 0, 2);
 		copy_line(target + done, source + done);
 	}
 	memcpy(target + done, source + done, row - done);
@@ -40,8 +44,9 @@ static void copy_large(uint8_t *target, size_t target_stride, const uint8_t *sou
 	size_t source_stride, size_t row, size_t rows) {
 	size_t ahead = 1 + AHEAD / row;
 	for (size_t y = 0; y < rows; y++) {
+		size_t rows_ahead = y + ahead < rows ? ahead : 0;
 		copy_row(target + y * target_stride, source + y * source_stride, row,
-			y + ahead < rows ? ahead * source_stride : 0);
+			rows_ahead * source_stride, rows_ahead * target_stride);
 	}
 	// Whoever shows the picture sees all of it.
 	_mm_sfence();
