@@ -33,6 +33,23 @@ static void add_counts(
 	table_add(table, rate);
 }
 
+/* What the guest's input trapped for, at all. */
+static void print_input(const struct looks *looks) {
+	struct table table;
+	table_init(&table, "INPUT|>COUNT|>A SECOND");
+	for (size_t i = 0; i < json_length(looks->second, "inputTraps"); i++) {
+		sd_json_variant *trap = json_item(looks->second, "inputTraps", i);
+		uint64_t a = json_number(json_item(looks->first, "inputTraps", i), "count"),
+			 b = json_number(trap, "count");
+		if (b > 0) {
+			add_counts(&table, looks, json_text(trap, "trap"), a, b);
+		}
+	}
+	table_print(&table);
+	table_finish(&table);
+	printf("\n");
+}
+
 static void print_kind(const struct looks *looks, bool privileged, const char *headings) {
 	struct table table;
 	uint64_t before = 0, after = 0;
@@ -64,6 +81,9 @@ static void print_traps(const struct looks *looks) {
 	printf("\n");
 	print_kind(looks, false, "UNPRIVILEGED|>COUNT|>A SECOND");
 	printf("\n");
+	if (json_length(looks->second, "inputTraps") > 0) {
+		print_input(looks);
+	}
 	print_counter(looks, "looks", ", ");
 	print_counter(looks, "commits", ", ");
 	printf("resets %" PRIu64 "\n", json_number(looks->second, "resets"));

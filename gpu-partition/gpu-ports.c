@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -122,6 +123,29 @@ const char *gpu_ports_find_lie(
 		}
 	}
 	return NULL;
+}
+
+/* Mapped for the moment only: they are asked for seldom. */
+static void count_traps(int state, uint64_t untrusted_counts[TRAP_CLASS_COUNT]) {
+	struct device_state_view untrusted;
+	void *map = mmap(NULL, DEVICE_STATE_SIZE, PROT_READ, MAP_SHARED, state, 0);
+	if (map == MAP_FAILED) {
+		return;
+	}
+	if (device_state_read(map, &untrusted)) {
+		for (unsigned i = 0; i < TRAP_CLASS_COUNT; i++) {
+			untrusted_counts[i] += untrusted.state.traps[i];
+		}
+	}
+	munmap(map, DEVICE_STATE_SIZE);
+}
+
+bool gpu_count_input_traps(const struct gpu *gpu, uint64_t ret_untrusted[TRAP_CLASS_COUNT]) {
+	memset(ret_untrusted, 0, TRAP_CLASS_COUNT * sizeof(ret_untrusted[0]));
+	for (unsigned i = LINK_FUNCTION_GPU + 1; i < gpu->functions; i++) {
+		count_traps(gpu->fds[LINK_FD_OF(i, LINK_PORT_STATE)], ret_untrusted);
+	}
+	return gpu->functions > 1;
 }
 
 void gpu_ports_remove(struct gpu *gpu) {

@@ -111,6 +111,9 @@ bool gpu_shown(const struct gpu *gpu);
 /* One consistent copy of the device's state; false where there is none. */
 bool gpu_read_state(const struct gpu *gpu, struct device_state_view *ret_untrusted);
 
+/* Adds up what the guest's input trapped for; false where its device has no such functions. */
+bool gpu_count_input_traps(const struct gpu *gpu, uint64_t ret_untrusted[TRAP_CLASS_COUNT]);
+
 /* True where no process serves it, and none follows. */
 bool gpu_is_gone(const struct gpu *gpu);
 

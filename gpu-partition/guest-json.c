@@ -250,26 +250,39 @@ int guests_vram_to_json(const struct guests *guests, sd_json_variant **ret) {
 	return error;
 }
 
+static int counts_to_json(
+	const uint64_t untrusted_counts[TRAP_CLASS_COUNT], sd_json_variant **ret) {
+	int error = new_array(ret);
+	for (enum trap_class trap = 0; trap < TRAP_CLASS_COUNT && error >= 0; trap++) {
+		error = sd_json_variant_append_arraybo(ret,
+			SD_JSON_BUILD_PAIR_STRING("trap", trap_class_name(trap)),
+			SD_JSON_BUILD_PAIR_BOOLEAN("privileged", trap_class_privileged(trap)),
+			SD_JSON_BUILD_PAIR_UNSIGNED("count", clamp(untrusted_counts[trap])));
+	}
+	return error;
+}
+
 int guest_traps_to_json(const struct guest *guest, sd_json_variant **ret) {
 	struct device_state_view untrusted;
-	sd_json_variant *traps = NULL;
+	uint64_t untrusted_input[TRAP_CLASS_COUNT];
+	sd_json_variant *traps = NULL, *input = NULL;
 	if (!gpu_read_state(&guest->gpu, &untrusted)) {
 		return -ENODATA;
 	}
-	int error = new_array(&traps);
-	for (enum trap_class trap = 0; trap < TRAP_CLASS_COUNT && error >= 0; trap++) {
-		error = sd_json_variant_append_arraybo(&traps,
-			SD_JSON_BUILD_PAIR_STRING("trap", trap_class_name(trap)),
-			SD_JSON_BUILD_PAIR_BOOLEAN("privileged", trap_class_privileged(trap)),
-			SD_JSON_BUILD_PAIR_UNSIGNED("count", clamp(untrusted.state.traps[trap])));
+	int error = counts_to_json(untrusted.state.traps, &traps);
+	if (error >= 0 && gpu_count_input_traps(&guest->gpu, untrusted_input)) {
+		error = counts_to_json(untrusted_input, &input);
 	}
 	if (error >= 0) {
 		error = sd_json_buildo(ret, SD_JSON_BUILD_PAIR_VARIANT("traps", traps),
+			SD_JSON_BUILD_PAIR_CONDITION(
+				input != NULL, "inputTraps", SD_JSON_BUILD_VARIANT(input)),
 			SD_JSON_BUILD_PAIR_UNSIGNED("time", clock_usec()),
 			SD_JSON_BUILD_PAIR_UNSIGNED("looks", clamp(untrusted.looks)),
 			SD_JSON_BUILD_PAIR_UNSIGNED("commits", clamp(untrusted.commits)),
 			SD_JSON_BUILD_PAIR_UNSIGNED("resets", clamp(untrusted.state.resets)));
 	}
 	sd_json_variant_unref(traps);
+	sd_json_variant_unref(input);
 	return error;
 }

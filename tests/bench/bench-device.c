@@ -185,7 +185,7 @@ static bool start(struct bench *bench) {
 		.aperture_size = UINT64_C(16) << 20,
 	};
 	if (device_host_start(&bench->host, &options) < 0 ||
-		vmm_open(&bench->vmm, bench->host.path) < 0 ||
+		vmm_open(&bench->vmm, bench->host.paths[0]) < 0 ||
 		!device_work_init(&bench->work, &bench->vmm, true)) {
 		return false;
 	}

@@ -123,7 +123,7 @@ int main(void) {
 	}
 	int error = device_host_start(&bench.host, NULL);
 	if (error == 0) {
-		error = vmm_open(&bench.vmm, bench.host.path);
+		error = vmm_open(&bench.vmm, bench.host.paths[0]);
 	}
 	bool good = error == 0;
 	const struct measure near[] = {

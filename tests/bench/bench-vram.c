@@ -68,7 +68,7 @@ int main(void) {
 	bench.frame = calloc(1, FRAME);
 	int error = bench.frame == NULL ? -1 : device_host_start(&bench.host, NULL);
 	if (error == 0) {
-		error = vmm_open(&bench.vmm, bench.host.path);
+		error = vmm_open(&bench.vmm, bench.host.paths[0]);
 	}
 	if (error == 0) {
 		error = bochs_start(&bench.guest, &bench.vmm);

@@ -111,10 +111,14 @@ static int serve_traps(sd_varlink *link, sd_json_variant *parameters,
 		"{\"traps\":[{\"trap\":\"mode-set\",\"privileged\":true,\"count\":3},"
 		"{\"trap\":\"dispi-read\",\"privileged\":false,\"count\":12045},"
 		"{\"trap\":\"config-write\",\"privileged\":true,\"count\":7}],"
+		"\"inputTraps\":[{\"trap\":\"flip\",\"privileged\":false,\"count\":0},"
+		"{\"trap\":\"virtio-notify\",\"privileged\":false,\"count\":10}],"
 		"\"time\":1000000,\"looks\":7,\"commits\":0,\"resets\":1}",
 		"{\"traps\":[{\"trap\":\"mode-set\",\"privileged\":true,\"count\":5},"
 		"{\"trap\":\"dispi-read\",\"privileged\":false,\"count\":12345},"
 		"{\"trap\":\"config-write\",\"privileged\":true,\"count\":7}],"
+		"\"inputTraps\":[{\"trap\":\"flip\",\"privileged\":false,\"count\":0},"
+		"{\"trap\":\"virtio-notify\",\"privileged\":false,\"count\":20}],"
 		"\"time\":3000000,\"looks\":7,\"commits\":120,\"resets\":1}",
 	};
 	static unsigned looks;
@@ -353,6 +357,9 @@ static void traps_are_counted_apart_with_their_rates(void **state) {
 		"UNPRIVILEGED  COUNT  A SECOND\n"
 		"dispi-read    12345       150\n"
 		"together      12345       150\n"
+		"\n"
+		"INPUT          COUNT  A SECOND\n"
+		"virtio-notify     20       5.0\n"
 		"\n"
 		"looks 7 (0 a second), commits 120 (60 a second), resets 1\n");
 }

@@ -24,7 +24,8 @@ plan = Plan()
 def configure(session):
   session.configure("mullion", "[mullion]\nvram = 32M\n[desktop]\noutput = 1280x600\n")
   for name in GUESTS:
-    session.configure_linux(name, size=MODE, vram="8M", memory="192M", stop_timeout="10s")
+    session.configure_linux(name, size=MODE, vram="8M", memory="192M", stop_timeout="10s",
+      input="virtio" if name == "linux" else "qmp")
 
 
 def host_pid(session):
@@ -126,7 +127,12 @@ def is_replaced_often(session):
     return [descriptors(pid) for pid in pids + [host_pid(session)]]
   replace_host(session)
   expect_lasting(session, before)
-  first = counts()
+  def settled():
+    """The counts, once what mullionctl was told is over."""
+    now = counts()
+    time.sleep(0.2)
+    return now if counts() == now else None
+  first = wait_until(settled, "the descriptors stay as they are", 10)
   for _ in range(ROUNDS):
     replace_host(session)
     expect_lasting(session, before)

@@ -20,7 +20,7 @@ plan = Plan()
 def configure(session):
   kernel, initrd = make_linux("trixie")
   session.configure("mullion", "[mullion]\nvram = 32M\n[desktop]\noutput = 800x600\n")
-  session.configure_linux("linux", size=MODE, vram="8M", stop_timeout="10s")
+  session.configure_linux("linux", size=MODE, vram="8M", stop_timeout="10s", input="virtio")
   session.configure("returns", """
 [guest]
 restart = on-failure

@@ -20,6 +20,7 @@ GAP_SECONDS = 5.1 if LONG else 0.4
 RECOVERY_SECONDS = 10
 BOOT_SECONDS = 120
 NAME = "linux"
+KEYBOARD = "mullion keyboard" # a function of the device, too
 KEY_C, KEY_SPACE = 46, 57
 
 plan = Plan()
@@ -70,6 +71,11 @@ def uptime(session):
   return int(session.expect_serial(NAME, r"^Up-(\d+)", mark).group(1))
 
 
+def typed_on(session):
+  """The guest's device that its last input came from."""
+  return re.findall(r"^from (.*)$", session.serial(NAME), re.MULTILINE)[-1]
+
+
 def reset_count(session):
   return session.ask("traps", NAME)["resets"]
 
@@ -82,6 +88,7 @@ def boot(session):
   session.expect_serial(NAME, "^guest: console", seconds=BOOT_SECONDS)
   session.do("focus", NAME)
   check(uptime(session) >= 0, "the shell does not answer")
+  same(typed_on(session), KEYBOARD, "where keys come from")
 
 
 @plan.test(f"{KILLS} kills while the console scrolls pass unnoticed")
@@ -97,6 +104,7 @@ def scroll(session):
   time.sleep(0.5)
   session.input(f"key {KEY_C} ctrl")
   check(uptime(session) > session.up, "the guest has started anew")
+  same(typed_on(session), KEYBOARD, "where keys come from")
   same(reset_count(session), session.resets, "resets of the GPU")
   same(complaints(session), [], "what QEMU says")
   check(session.guest(NAME)["connected"], "QEMU is no longer connected")
@@ -148,7 +156,7 @@ def main():
   session = Session()
   try:
     session.configure("mullion", "[mullion]\nvram = 64M\n[desktop]\noutput = 1024x768\n")
-    session.configure_linux(NAME, "mullion.card=1")
+    session.configure_linux(NAME, "mullion.card=1", input="virtio")
     return plan.run(session, on_failure=session.tails)
   finally:
     session.finish()

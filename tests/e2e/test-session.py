@@ -19,7 +19,7 @@ MODES = {"firmware": (640, 480), "linux": (800, 600), "newer": OUTPUT}
 # What the guests see: ids and BARs.
 CARDS = {"linux": ("0x1af4 0x1050", (0, 2, 4)), "newer": ("0x1234 0x1111", (0, 2))}
 # Whose input goes through functions of its device.
-VIRTIO_INPUT = "linux"
+VIRTIO_INPUT = "newer"
 # What counts the modes that each sets.
 MODE_SETS = {"firmware": "mode-set", "linux": "command-mode-set", "newer": "mode-set"}
 BOOT_SECONDS = 120
@@ -152,6 +152,8 @@ def traps(session):
   for guest in MODES:
     counts = session.traps(guest)
     same(counts["vram"]["count"], 0, f"traps of '{guest}' for VRAM")
+    input = session.ask("traps", guest).get("inputTraps") or []
+    same(any(trap["count"] for trap in input), guest == VIRTIO_INPUT, f"whether input of '{guest}' traps")
     sets = counts[MODE_SETS[guest]]
     check(sets["count"] > 0, f"'{guest}' set a mode without a trap")
     check(sets["privileged"], "a mode set is not privileged")

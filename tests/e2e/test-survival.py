@@ -336,7 +336,7 @@ def configure(session):
   if qemu_lacks():
     return
   for name in ("first", "second"):
-    session.configure_linux(name, size=REAL_MODE, vram="8M")
+    session.configure_linux(name, size=REAL_MODE, vram="8M", input="virtio")
 
 
 def main():

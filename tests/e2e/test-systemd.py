@@ -70,7 +70,7 @@ def starts(host):
   host.do(f"printf '[guest]\\nautostart = yes\\n[gpu]\\nvram = {SLICE // MIB}M\\npersonality = bochs\\n"
     "[machine]\\nvmm = external\\n' >/run/config/guests/card.ini")
   host.do(f"printf '[gpu]\\nvram = {SLICE // MIB}M\\n[machine]\\nmemory = 64M\\ncpus = 1\\nfirmware = bios\\n"
-    "network = none\\n' >/run/config/guests/machine.ini")
+    "network = none\\ninput = virtio\\n' >/run/config/guests/machine.ini")
   host.do("printf '[mullion]\\nvram = 64M\\n' >/run/config/mullion.ini")
   host.systemctl("set-environment", "MULLION_CONFIG_DIR=/run/config", "WLR_BACKENDS=headless",
     "WLR_RENDERER=pixman")

@@ -78,8 +78,16 @@ static void adopt(struct link_setup setup, int *fds) {
 		fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_STATE)] = fds[LINK_FD_SLICE];
 	} else if (strcmp(setup.name, "swaps-socket") == 0) {
 		fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_LISTENER)] = fds[LINK_FD_LINKS];
+	} else if (strcmp(setup.name, "typed-hides") == 0) {
+		message.setup.functions = 1;
+	} else if (strcmp(setup.name, "typed-swaps-state") == 0) {
+		fds[LINK_FD_OF(LINK_FUNCTION_TOUCH, LINK_PORT_STATE)] =
+			fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_STATE)];
+	} else if (strcmp(setup.name, "typed-swaps-socket") == 0) {
+		fds[LINK_FD_OF(LINK_FUNCTION_KEYBOARD, LINK_PORT_LISTENER)] =
+			fds[LINK_FD_OF(LINK_FUNCTION_MOUSE, LINK_PORT_LISTENER)];
 	}
-	link_send(link_fd, &message, fds, LINK_FDS_OF(setup.functions));
+	link_send(link_fd, &message, fds, LINK_FDS_OF(message.setup.functions));
 	if (strcmp(setup.name, "breaks-off") == 0) {
 		exit(0);
 	}
@@ -136,14 +144,20 @@ static void store(void) {
 	send_key(LINK_DROP, &dropped_key, -1);
 }
 
-static const struct link_key connection_key = {LINK_KIND_CONNECTION, 0, 0, 0};
-
-/* What a VMM's connection and an interrupt are to the real one. */
-static void store_connection(void) {
-	if (generation == 1) {
-		send_key(LINK_STORE, &connection_key, eventfd(1, EFD_CLOEXEC));
-		send_key(LINK_STORE, &kept_key, eventfd(7, EFD_CLOEXEC));
+/* What a VMM's connections, the guest's memory that all functions share, and an interrupt are to
+ * the real one. */
+static void store_connections(uint32_t functions) {
+	if (generation > 1) {
+		return;
 	}
+	int memory = memfd_create_sealed("ram", 4096);
+	for (uint32_t i = 0; i < functions; i++) {
+		const struct link_key connection = {LINK_KIND_CONNECTION, 0, 0, i};
+		const struct link_key file = {LINK_KIND_MEMORY, 0, 0, i};
+		send_key(LINK_STORE, &connection, eventfd(1, EFD_CLOEXEC));
+		send_key(LINK_STORE, &file, memory);
+	}
+	send_key(LINK_STORE, &kept_key, eventfd(7, EFD_CLOEXEC));
 }
 
 /* A later one says in its state what it got back. */
@@ -191,7 +205,7 @@ int main(void) {
 		given[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_STATE)]);
 	behave(name);
 	if (strstr(name, "keeps-vmm") != NULL) {
-		store_connection();
+		store_connections(setup.functions);
 	}
 	send_vmm(true);
 	for (;;) {

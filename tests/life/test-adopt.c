@@ -73,6 +73,11 @@ static int clean_up(void **state) {
 static void on_changed(void *data) {
 }
 
+/* Its input goes through functions of its device. */
+static bool is_typed(const char *guest) {
+	return strstr(guest, "typed") != NULL;
+}
+
 static void fill_guest(struct config_guest *guest, const char *name, uint32_t number) {
 	*guest = (struct config_guest){
 		.name = strdup(name),
@@ -95,6 +100,7 @@ static void fill_guest(struct config_guest *guest, const char *name, uint32_t nu
 		.accel = CONFIG_ACCEL_TCG,
 		.firmware = CONFIG_FIRMWARE_BIOS,
 		.network = CONFIG_NETWORK_NONE,
+		.input = is_typed(name) ? CONFIG_INPUT_VIRTIO : CONFIG_INPUT_QMP,
 	};
 }
 
@@ -207,10 +213,19 @@ static void live(const char *const *names, struct known *known, int done) {
 	_exit(1);
 }
 
-/* How many descriptors there are of one that "keeps": a connection, an interrupt, and QEMU's
- * standard error. */
+static size_t functions_of(const char *guest) {
+	return is_typed(guest) ? LINK_FUNCTIONS : 1;
+}
+
+/* What each device of one that "keeps" stores: connections and files of memory, and an interrupt. */
+static size_t stored_of(const char *guest) {
+	return 2 * functions_of(guest) + 1;
+}
+
+/* Likewise, with what mulliond gave it, and QEMU's standard error. */
 static size_t all_of(const char *guest) {
-	return LINK_FDS_OF(1) + 2 + (strncmp(guest, "external", 8) != 0);
+	return LINK_FDS_OF(functions_of(guest)) + stored_of(guest) +
+		(strncmp(guest, "external", 8) != 0);
 }
 
 /* Until a mulliond says that it is done; the service manager's work goes on meanwhile. */
@@ -285,7 +300,7 @@ static void assert_reason(const struct guest *guest, const char *words) {
 }
 
 static void guests_outlive_mulliond_with_the_same_slices(void **state) {
-	static const char *const names[] = {"external", "obeys", "second", NULL};
+	static const char *const names[] = {"external", "obeys", "typed", NULL};
 	struct known *before = live_and_die(names);
 	struct fixture f;
 	setup(&f, names);
@@ -358,6 +373,9 @@ static void a_device_that_lies_is_killed_with_its_guest(void **state) {
 		{"swaps", "other memory"},
 		{"swaps-state", "other memory"},
 		{"swaps-socket", "other sockets"},
+		{"typed-hides", "other functions"},
+		{"typed-swaps-state", "other memory"},
+		{"typed-swaps-socket", "other sockets"},
 		{"breaks-off", "broke off"},
 		{"mute", "does not answer"},
 	};
@@ -511,10 +529,19 @@ static void assert_goes_on(struct fixture *f, size_t i, const struct known *befo
 	assert_true(view.state.generation > 1);
 }
 
+static size_t count_open(const int fds[LINK_SLOTS]) {
+	size_t n = 0;
+	for (unsigned i = 0; i < LINK_SLOTS; i++) {
+		n += fds[i] >= 0;
+	}
+	return n;
+}
+
 static void guests_outlive_mulliond_and_their_devices_together(void **state) {
-	static const char *const names[] = {"external-keeps-vmm", "keeps-vmm", NULL};
+	static const char *const names[] = {
+		"external-keeps-vmm", "keeps-vmm", "typed-keeps-vmm", NULL};
 	with_manager();
-	struct known first[2];
+	struct known first[3];
 	memcpy(first, live_and_die_with(names, true, true), sizeof(first));
 	for (unsigned round = 0; round < 3; round++) {
 		live_and_die_with(names, true, true);
@@ -522,10 +549,12 @@ static void guests_outlive_mulliond_and_their_devices_together(void **state) {
 	struct fixture f;
 	setup(&f, names);
 	guests_adopt(&f.guests);
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		assert_goes_on(&f, i, &first[i]);
-		// The interrupt that the first device stored.
+		// The interrupt that the first device stored, and all else.
 		assert_int_equal(f.guests.list[i]->gpu.state->live.replying, 7);
+		assert_int_equal(
+			count_open(f.guests.list[i]->gpu.device.keeper.fds), stored_of(names[i]));
 		assert_int_equal(f.guests.list[i]->gpu.device.restarts, 1);
 	}
 	assert_true(f.guests.list[1]->machine.errors >= 0);
@@ -544,7 +573,7 @@ static void guests_outlive_mulliond_and_their_devices_together(void **state) {
 	while (strstr(f.guests.list[1]->machine.last_error, "no button") == NULL) {
 		assert_return_code(sd_event_run(f.event, PATIENCE_US), 0);
 	}
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		guest_kill(f.guests.list[i]);
 		expect_state(&f, f.guests.list[i], GUEST_OFF);
 		expect_kept(&f, names[i], 0);
@@ -607,6 +636,8 @@ static void a_guest_of_which_not_all_was_kept_ends_and_says_so(void **state) {
 		{"external-keeps-vmm", "slice", "ended while no mulliond ran"},
 		{"external-keeps-vmm", "replies-write", "ended while no mulliond ran"},
 		{"keeps-vmm", "vmm", "ended while no mulliond ran"},
+		{"typed-keeps-vmm", "mouse-vmm", "ended while no mulliond ran"},
+		{"typed-keeps-vmm", "touch-state", "ended while no mulliond ran"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const char *const names[] = {cases[i].guest, NULL};

@@ -46,7 +46,7 @@ void mock_disconnect(struct mock *mock) {
 /* Connects and waits until the device has accepted: only then can leaving be told from
  * never having been there. */
 static int connect_silent(struct mock *mock) {
-	int error = vmm_connect(&mock->vmm, mock->host.path, VMM_TIMEOUT_MSEC);
+	int error = vmm_connect(&mock->vmm, mock->host.paths[0], VMM_TIMEOUT_MSEC);
 	int fds = mock->fds + 1;
 	if (error == 0 && device_host_wait_fds(&mock->host, fds, MOCK_PROMPT_MSEC) != fds) {
 		return -ETIMEDOUT;
@@ -89,7 +89,7 @@ static int set_up(void **state, const struct device_options *options) {
 	int error = device_host_start(&mock->host, options);
 	// A first session, so that what is made once is there before anything is counted.
 	for (int i = 0; error == 0 && i < 2; i++) {
-		error = vmm_open(&mock->vmm, mock->host.path);
+		error = vmm_open(&mock->vmm, mock->host.paths[0]);
 		if (error == 0) {
 			mock_assert_served(mock);
 			mock_disconnect(mock);
@@ -128,7 +128,7 @@ int mock_setup(void **state) {
 static void assert_unharmed(struct mock *mock) {
 	assert_true(process_alive(&mock->host.process));
 	mock_disconnect(mock);
-	assert_int_equal(vmm_open(&mock->vmm, mock->host.path), 0);
+	assert_int_equal(vmm_open(&mock->vmm, mock->host.paths[0]), 0);
 	mock_assert_served(mock);
 	mock_disconnect(mock);
 	assert_int_equal(device_host_wait_fds(&mock->host, mock->fds, MOCK_PROMPT_MSEC), mock->fds);

@@ -54,7 +54,7 @@ static int setup(void **state) {
 	int error = device_host_display(&p->mock.host, fd);
 	close(fd);
 	if (error == 0) {
-		error = vmm_open(&p->mock.vmm, p->mock.host.path);
+		error = vmm_open(&p->mock.vmm, p->mock.host.paths[0]);
 	}
 	return error == 0 ? virtio_guest_start(&p->guest, &p->mock.vmm, &driver) : error;
 }

@@ -73,7 +73,7 @@ static int start_good_guest(struct fight *fight) {
 	}
 	fd_close(display);
 	if (error == 0) {
-		error = vmm_open(&fight->vmm, fight->device.path);
+		error = vmm_open(&fight->vmm, fight->device.paths[0]);
 	}
 	if (error == 0) {
 		error = bochs_start(&fight->guest, &fight->vmm);
@@ -90,8 +90,8 @@ static int setup(void **state) {
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit_before), 0);
 	fight->vmm.fd = -1;
 	fight->guest.vram.fd = -1;
-	fight->device = (struct device_host){
-		.process.log = -1, .link = -1, .listener = -1, .slice_fd = -1, .state_fd = -1};
+	fight->device = (struct device_host){.process.log = -1, .link = -1, .messages = {-1, -1}};
+	memset(fight->device.fds, -1, sizeof(fight->device.fds));
 	// As most systems start their sessions.
 	const struct rlimit usual = {1024, limit_before.rlim_max};
 	setrlimit(RLIMIT_NOFILE, &usual);

@@ -353,7 +353,7 @@ static int connect_to_device(const struct mock *mock) {
 	struct sockaddr_un address;
 	socklen_t size = sizeof(address);
 	assert_return_code(
-		getsockname(mock->host.link_listener, (struct sockaddr *)&address, &size), 0);
+		getsockname(mock->host.fds[LINK_FD_LINKS], (struct sockaddr *)&address, &size), 0);
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	assert_return_code(connect(fd, (struct sockaddr *)&address, size), 0);
 	return fd;
@@ -381,8 +381,10 @@ static unsigned hear_all(const struct mock *mock, int link) {
 	unsigned stores = 0;
 	assert_int_equal(hear(link, &message, fds, &n), LINK_ADOPT);
 	assert_memory_equal(&message.setup, &mock->host.setup, sizeof(message.setup));
-	assert_same_file(fds[LINK_FD_SLICE], mock->host.slice_fd);
-	assert_same_file(fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_STATE)], mock->host.state_fd);
+	assert_int_equal(n, LINK_FDS_OF(mock->host.setup.functions));
+	for (size_t i = 0; i < n; i++) {
+		assert_same_file(fds[i], mock->host.fds[i]);
+	}
 	fd_close_many(fds, n);
 	while (hear(link, &message, fds, &n) == LINK_STORE) {
 		stores++;

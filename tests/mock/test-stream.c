@@ -66,7 +66,7 @@ static void impossible_size_is_answered_with_einval_if_at_all(void **state) {
 /* While one client keeps the device waiting, nobody else waits. */
 static void assert_second_refused(struct mock *mock) {
 	struct vmm second;
-	int error = vmm_connect(&second, mock->host.path, VMM_TIMEOUT_MSEC);
+	int error = vmm_connect(&second, mock->host.paths[0], VMM_TIMEOUT_MSEC);
 	if (error == 0) {
 		assert_int_equal(vmm_wait_closed(&second, MOCK_PROMPT_MSEC), 0);
 	}
@@ -398,7 +398,7 @@ static void many_waiting_clients_do_not_disturb_the_first(void **state) {
 	struct mock *mock = *state;
 	struct vmm others[12];
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
-		vmm_connect(&others[i], mock->host.path, VMM_TIMEOUT_MSEC);
+		vmm_connect(&others[i], mock->host.paths[0], VMM_TIMEOUT_MSEC);
 	}
 	mock_assert_served(mock);
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {

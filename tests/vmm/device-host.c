@@ -19,34 +19,54 @@
 
 #define MIB (1024 * 1024)
 
-static int listen_at(struct device_host *host) {
-	static unsigned count;
-	const char *folder = getenv("XDG_RUNTIME_DIR");
+/* Where a VMM connects to a function. */
+static int listen_at(const char *path, int *ret) {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int length = snprintf(host->path, sizeof(host->path), "%s/mock-%d-%u.sock",
-		folder != NULL ? folder : "/tmp", (int)getpid(), ++count);
-	if (length < 0 || (size_t)length >= sizeof(host->path)) {
-		return -ENAMETOOLONG;
-	}
-	memcpy(address.sun_path, host->path, sizeof(address.sun_path));
-	host->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (host->listener < 0 ||
-		bind(host->listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-		listen(host->listener, 16) < 0) {
+	memcpy(address.sun_path, path, strnlen(path, sizeof(address.sun_path) - 1));
+	*ret = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (*ret < 0 || bind(*ret, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+		listen(*ret, 16) < 0) {
 		return -errno;
 	}
 	return 0;
 }
 
-/* The pipe of replies, and where a later mulliond would connect (nobody does). */
+static int make_port(struct device_host *host, enum link_function function) {
+	int *fds = &host->fds[LINK_FD_OF(function, 0)];
+	fds[LINK_PORT_STATE] = memfd_create_sealed("state", DEVICE_STATE_SIZE);
+	if (fds[LINK_PORT_STATE] < 0) {
+		return fds[LINK_PORT_STATE];
+	}
+	int replies[2];
+	if (pipe2(replies, O_CLOEXEC | O_NONBLOCK) < 0) {
+		return -errno;
+	}
+	fds[LINK_PORT_REPLIES_READ] = replies[0];
+	fds[LINK_PORT_REPLIES_WRITE] = replies[1];
+	return listen_at(host->paths[function], &fds[LINK_PORT_LISTENER]);
+}
+
+static int make_ports(struct device_host *host) {
+	static unsigned count;
+	const char *folder = getenv("XDG_RUNTIME_DIR");
+	int error = 0;
+	count++;
+	for (unsigned i = 0; i < host->setup.functions && error == 0; i++) {
+		int length =
+			snprintf(host->paths[i], sizeof(host->paths[i]), "%s/mock-%d-%u-%u.sock",
+				folder != NULL ? folder : "/tmp", (int)getpid(), count, i);
+		error = length < (int)sizeof(host->paths[i]) ? make_port(host, i) : -ENAMETOOLONG;
+	}
+	return error;
+}
+
+/* Where a later mulliond would connect (nobody does), and what leads from the reader. */
 static int make_link_ends(struct device_host *host) {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	host->link_listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (host->link_listener < 0 ||
-		bind(host->link_listener, (struct sockaddr *)&address, sizeof(address.sun_family)) <
-			0 ||
-		listen(host->link_listener, 1) < 0 ||
-		pipe2(host->replies, O_CLOEXEC | O_NONBLOCK) < 0 ||
+	int links = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	host->fds[LINK_FD_LINKS] = links;
+	if (links < 0 || bind(links, (struct sockaddr *)&address, sizeof(address.sun_family)) < 0 ||
+		listen(links, 1) < 0 ||
 		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, host->messages) < 0) {
 		return -errno;
 	}
@@ -54,15 +74,15 @@ static int make_link_ends(struct device_host *host) {
 }
 
 static int make_memory(struct device_host *host) {
-	host->slice_fd = memfd_create_sealed("slice", host->slice_size);
-	host->state_fd = memfd_create_sealed("state", DEVICE_STATE_SIZE);
-	if (host->slice_fd < 0 || host->state_fd < 0) {
-		return host->slice_fd < 0 ? host->slice_fd : host->state_fd;
+	int slice_fd = memfd_create_sealed("slice", host->slice_size);
+	int state_fd = host->fds[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_STATE)];
+	host->fds[LINK_FD_SLICE] = slice_fd;
+	if (slice_fd < 0) {
+		return slice_fd;
 	}
-	void *slice =
-		mmap(NULL, host->slice_size, PROT_READ | PROT_WRITE, MAP_SHARED, host->slice_fd, 0);
+	void *slice = mmap(NULL, host->slice_size, PROT_READ | PROT_WRITE, MAP_SHARED, slice_fd, 0);
 	host->slice = slice != MAP_FAILED ? slice : NULL;
-	void *state = mmap(NULL, DEVICE_STATE_SIZE, PROT_READ, MAP_SHARED, host->state_fd, 0);
+	void *state = mmap(NULL, DEVICE_STATE_SIZE, PROT_READ, MAP_SHARED, state_fd, 0);
 	host->state_file = state != MAP_FAILED ? state : NULL;
 	return host->slice == NULL || host->state_file == NULL ? -ENOMEM : 0;
 }
@@ -79,7 +99,7 @@ static void make_setup(struct device_host *host, const struct device_options *op
 		.prefer_width = options->width != 0 ? options->width : 1024,
 		.prefer_height = options->height != 0 ? options->height : 768,
 		.refresh = 60000,
-		.functions = 1,
+		.functions = options->functions != 0 ? options->functions : 1,
 		.slice_size = host->slice_size,
 		.aperture_size =
 			options->aperture_size != 0 ? options->aperture_size : host->slice_size,
@@ -91,15 +111,7 @@ static void make_setup(struct device_host *host, const struct device_options *op
 
 static int send_setup(struct device_host *host) {
 	struct link_message message = {.type = LINK_SETUP, .setup = host->setup};
-	const int fds[LINK_FDS_OF(1)] = {
-		[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_LISTENER)] = host->listener,
-		[LINK_FD_SLICE] = host->slice_fd,
-		[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_STATE)] = host->state_fd,
-		[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_REPLIES_READ)] = host->replies[0],
-		[LINK_FD_OF(LINK_FUNCTION_GPU, LINK_PORT_REPLIES_WRITE)] = host->replies[1],
-		[LINK_FD_LINKS] = host->link_listener,
-	};
-	int error = link_send(host->link, &message, fds, LINK_FDS_OF(host->setup.functions));
+	int error = link_send(host->link, &message, host->fds, LINK_FDS_OF(host->setup.functions));
 	if (error == 0) {
 		error = keeper_send(&host->keeper, host->link);
 	}
@@ -172,18 +184,14 @@ int device_host_start(struct device_host *host, const struct device_options *opt
 	*host = (struct device_host){
 		.process.log = -1,
 		.link = -1,
-		.listener = -1,
-		.link_listener = -1,
-		.replies = {-1, -1},
 		.messages = {-1, -1},
-		.slice_fd = -1,
-		.state_fd = -1,
 	};
+	memset(host->fds, -1, sizeof(host->fds));
 	keeper_init(&host->keeper);
 	options = options != NULL ? options : &defaults;
 	host->slice_size = options->slice_size != 0 ? options->slice_size : 16 * MIB;
 	make_setup(host, options);
-	int error = listen_at(host);
+	int error = make_ports(host);
 	if (error == 0) {
 		error = make_memory(host);
 	}
@@ -226,14 +234,12 @@ int device_host_stop(struct device_host *host) {
 	stop_reading(host);
 	keeper_clear(&host->keeper);
 	fd_close_many(host->messages, 2);
-	host->slice_fd = fd_close(host->slice_fd);
-	host->state_fd = fd_close(host->state_fd);
-	if (host->listener >= 0) {
-		unlink(host->path);
+	for (unsigned i = 0; i < LINK_FUNCTIONS; i++) {
+		if (host->fds[LINK_FD_OF(i, LINK_PORT_LISTENER)] >= 0) {
+			unlink(host->paths[i]);
+		}
 	}
-	host->listener = fd_close(host->listener);
-	host->link_listener = fd_close(host->link_listener);
-	fd_close_many(host->replies, 2);
+	fd_close_many(host->fds, LINK_FDS_MAX);
 	return status;
 }
 

@@ -12,8 +12,8 @@
 #include "process.h"
 
 /*
- * Plays mulliond's part for one mullion-device: makes the slice, the state, the listening
- * socket and the link, starts the program and sends LINK_SETUP. The tests see what
+ * Plays mulliond's part for one mullion-device: makes the slice, states, listening sockets and
+ * the link, starts the program and sends LINK_SETUP. The tests see what
  * mulliond sees: the slice's bytes, the state, the log, the messages that come up.
  */
 
@@ -25,6 +25,7 @@ struct device_options {
 	uint32_t width, height; // 0: 1024x768
 	uint32_t personality;   // enum link_personality; 0: bochs
 	uint32_t heads;         // 0: 1
+	uint32_t functions;     // 0: 1
 	bool follow;
 	uint32_t hidden_refresh; // mHz; 0: 1 Hz
 };
@@ -32,12 +33,8 @@ struct device_options {
 struct device_host {
 	struct process process;
 	struct link_setup setup;
-	int link;          // owned: mulliond's end
-	int listener;      // owned
-	int link_listener; // owned
-	int replies[2];    // owned
-	int slice_fd;      // owned
-	int state_fd;      // owned
+	int link;              // owned: mulliond's end
+	int fds[LINK_FDS_MAX]; // owned: those of LINK_SETUP
 	uint8_t *slice;
 	uint64_t slice_size;
 	const struct device_state_file *state_file;
@@ -48,7 +45,7 @@ struct device_host {
 	bool reading;
 	struct keeper keeper; // the reader's, while it runs
 	int messages[2];      // owned: a socketpair, from the reader to device_host_receive()
-	char path[108];       // of the vfio-user socket
+	char paths[LINK_FUNCTIONS][108]; // of the vfio-user sockets
 };
 
 /* Starts a device; options may be NULL. Returns 0 or -errno. device_host_stop() undoes
