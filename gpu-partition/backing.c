@@ -48,6 +48,29 @@ uint64_t backing_bytes(const struct backing *backing) {
 	return (uint64_t)backing->starts[last] + backing->entries[last].length;
 }
 
+static bool entry_in_memory(
+	const struct device_state_backing *entry, const struct guest_memory *memory) {
+	uint64_t done = 0;
+	while (done < entry->length) {
+		uint64_t length = entry->length - done;
+		if (memory->resolve(memory->data, entry->address + done, &length) == NULL ||
+			length == 0) {
+			return false;
+		}
+		done += length;
+	}
+	return true;
+}
+
+bool backing_in_memory(const struct backing *backing, const struct guest_memory *memory) {
+	for (uint32_t i = 0; i < backing->count; i++) {
+		if (!entry_in_memory(&backing->entries[i], memory)) {
+			return false;
+		}
+	}
+	return true;
+}
+
 void backing_reader_init(struct backing_reader *reader, const struct backing *backing,
 	const struct guest_memory *memory) {
 	*reader = (struct backing_reader){.backing = *backing, .memory = memory};

@@ -33,6 +33,9 @@ uint32_t backing_merge(struct device_state_backing *entries, uint32_t count);
 
 uint64_t backing_bytes(const struct backing *backing);
 
+/* Whether all of it can be read now. */
+bool backing_in_memory(const struct backing *backing, const struct guest_memory *memory);
+
 /* A part of guest memory that was resolved. */
 struct backing_window {
 	uint64_t address, length;

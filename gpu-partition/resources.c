@@ -229,6 +229,16 @@ static bool rect_inside(const struct device_state_resource *record, const struct
 		checked_range(rect->y, rect->height, record->height);
 }
 
+bool resources_in_memory(
+	const struct resources *resources, uint32_t id, const struct guest_memory *memory) {
+	const struct device_state_resource *record = record_find(resources, id);
+	struct backing backing = {0};
+	if (record != NULL) {
+		backing = record_backing(resources, record);
+	}
+	return backing_in_memory(&backing, memory);
+}
+
 uint32_t resources_transfer(struct resources *resources, uint32_t id, const struct gpu_rect *rect,
 	uint64_t offset, const struct guest_memory *memory) {
 	const struct device_state_resource *record = record_find(resources, id);

@@ -58,6 +58,11 @@ uint32_t resources_attach(struct resources *resources, uint32_t id);
 /* The picture stays, and may go on being scanned out. */
 uint32_t resources_detach(struct resources *resources, uint32_t id);
 
+/* Whether all pages behind a resource can be read now; true where there is no such resource, or
+ * nothing behind it. */
+bool resources_in_memory(
+	const struct resources *resources, uint32_t id, const struct guest_memory *memory);
+
 /*
  * Copies from the backing what differs, and notes where that was. A rectangle outside the
  * resource or bytes outside the backing are INVALID_PARAMETER; gaps in guest memory read as

@@ -285,14 +285,36 @@ static void count(
 	}
 }
 
+static uint32_t decode(const struct virtqueue_chain *chain, struct gpu_command *ret) {
+	uint8_t untrusted[GPU_COMMAND_SIZE_MAX];
+	size_t size = virtqueue_read(chain, 0, untrusted, sizeof(untrusted));
+	return gpu_command_decode(untrusted, size, chain->readable_size, ret);
+}
+
+bool gpu_commands_lack_memory(struct gpu_commands *commands, const struct virtqueue_chain *chain) {
+	struct gpu_command command = {0};
+	const struct guest_memory memory = gpu_commands_memory(commands);
+	if (decode(chain, &command) != VIRTIO_GPU_RESP_OK_NODATA) {
+		return false;
+	}
+	switch (command.type) {
+	case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D:
+		return !resources_in_memory(
+			commands->resources, command.transfer.resource, &memory);
+	case VIRTIO_GPU_CMD_RESOURCE_FLUSH: // brings a blob up to date
+		return commands->blobs &&
+			!resources_in_memory(commands->resources, command.flush.resource, &memory);
+	default:
+		return false;
+	}
+}
+
 uint32_t gpu_commands_do(struct gpu_commands *commands, bool cursor_queue,
 	const struct virtqueue_chain *chain, struct gpu_command *ret_command, union gpu_answer *ret,
 	uint32_t *ret_flushed) {
-	uint8_t untrusted[GPU_COMMAND_SIZE_MAX];
 	*ret_command = (struct gpu_command){0};
 	*ret_flushed = 0;
-	size_t size = virtqueue_read(chain, 0, untrusted, sizeof(untrusted));
-	uint32_t answer = gpu_command_decode(untrusted, size, chain->readable_size, ret_command);
+	uint32_t answer = decode(chain, ret_command);
 	if (answer == VIRTIO_GPU_RESP_OK_NODATA) {
 		answer = cursor_queue ? cursor(commands, ret_command)
 				      : control(commands, ret_command, chain, ret, ret_flushed);

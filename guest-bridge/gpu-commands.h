@@ -44,6 +44,9 @@ uint32_t gpu_commands_do(struct gpu_commands *commands, bool cursor_queue,
 	const struct virtqueue_chain *chain, struct gpu_command *ret_command, union gpu_answer *ret,
 	uint32_t *ret_flushed);
 
+/* Whether a command of the control queue would read pages that are not in memory now. */
+bool gpu_commands_lack_memory(struct gpu_commands *commands, const struct virtqueue_chain *chain);
+
 /* The guest's memory, for who reads it beyond a command. */
 struct guest_memory gpu_commands_memory(struct gpu_commands *commands);
 

@@ -152,6 +152,12 @@ static void end_vigil(struct virtio_gpu *gpu) {
 	sd_event_source_set_enabled(gpu->awake, SD_EVENT_OFF);
 }
 
+/* Its pages may be about to come back: zeroes would be shown in their place. */
+static bool must_wait(struct virtio_gpu *gpu, unsigned index) {
+	return index == QUEUE_CONTROL && !dma_settled(gpu->dma) &&
+		gpu_commands_lack_memory(&gpu->commands, &gpu->chain);
+}
+
 static void handle_queue(struct virtio_gpu *gpu, unsigned index) {
 	struct virtqueue *queue = &gpu->queues[index];
 	uint64_t now = clock_usec(), end = now + BURST_USEC;
@@ -163,6 +169,11 @@ static void handle_queue(struct virtio_gpu *gpu, unsigned index) {
 			vigil_sleep(&gpu->vigil, now);
 			break;
 		}
+		if (must_wait(gpu, index)) {
+			virtqueue_put_back(queue);
+			more = false;
+			break;
+		}
 		handle_chain(gpu, index);
 		if (++done % PUBLISH_EVERY == 0) {
 			publish(gpu, index);
@@ -170,8 +181,9 @@ static void handle_queue(struct virtio_gpu *gpu, unsigned index) {
 		now = clock_usec();
 		watched = keep_vigil(gpu, index, now);
 	}
+	bool waits = queue->waits;
 	publish(gpu, index);
-	if (queue->waits) {
+	if (waits || queue->waits) {
 		wait_for_memory(gpu, index);
 	}
 	if (more && !watched) {

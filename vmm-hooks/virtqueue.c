@@ -297,6 +297,11 @@ bool virtqueue_pop(struct virtqueue *queue, struct virtqueue_chain *ret) {
 	return true;
 }
 
+void virtqueue_put_back(struct virtqueue *queue) {
+	queue->state->available--;
+	queue->waits = true;
+}
+
 /* The bytes of some segments from offset on, up to size, one piece after the other. */
 static size_t copy(const struct iovec *segments, unsigned n, uint64_t offset, uint8_t *ret,
 	const uint8_t *bytes, size_t size) {

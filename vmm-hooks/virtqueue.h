@@ -67,6 +67,9 @@ bool virtqueue_has(struct virtqueue *queue, unsigned n);
  */
 bool virtqueue_pop(struct virtqueue *queue, struct virtqueue_chain *ret);
 
+/* Puts back the chain that was popped last, of which nothing was done yet: the queue waits. */
+void virtqueue_put_back(struct virtqueue *queue);
+
 /* Copies out of the readable part, or into the writable one. Return the bytes copied: fewer
  * where the part ends. */
 size_t virtqueue_read(const struct virtqueue_chain *chain, uint64_t offset, void *ret, size_t size);

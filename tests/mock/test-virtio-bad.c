@@ -18,8 +18,9 @@
 #define OK VIRTIO_GPU_RESP_OK_NODATA
 #define FORMAT VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM
 #define NEEDS_RESET (VIRTIO_CONFIG_S_NEEDS_RESET | 0xf)
-#define GAP UINT64_C(0x30000000)       // guest address of nothing
-#define READ_ONLY UINT64_C(0x20000000) // of a page that the device may not write
+#define GAP UINT64_C(0x30000000)        // guest address of nothing
+#define ELSEWHERE UINT64_C(0x100000000) // where the guest's memory is mapped again
+#define READ_ONLY UINT64_C(0x20000000)  // of a page that the device may not write
 
 static struct virtio_guest guest;
 
@@ -300,6 +301,69 @@ static void memory_that_goes_and_comes_loses_nothing(void **state) {
 	virtio_storage_assert(*state, &picture);
 }
 
+/* A picture whose pages lie in memory of their own. */
+static void make_picture_elsewhere(struct guest_gpu_picture *picture) {
+	assert_int_equal(guest_gpu_picture_create(picture, &guest, 1, FORMAT, 64, 64, false), OK);
+	struct virtio_gpu_mem_entry *entry;
+	uint64_t address = virtio_guest_alloc(&guest, sizeof(*entry), sizeof(*entry));
+	assert_int_not_equal(address, 0);
+	entry = virtio_guest_at(&guest, address, sizeof(*entry));
+	*entry = (struct virtio_gpu_mem_entry){
+		.addr = picture->address - VIRTIO_GUEST_RAM + ELSEWHERE,
+		.length = 64 * 64 * 4,
+	};
+	assert_int_equal(guest_gpu_call(&guest, guest_gpu_detach(1)), OK);
+	assert_int_equal(guest_gpu_call(&guest, guest_gpu_attach(1, address, 1)), OK);
+}
+
+static void map_elsewhere(void) {
+	assert_int_equal(vmm_dma_map(guest.vmm, ELSEWHERE, guest.ram_size, 3, guest.ram_fd, 0), 0);
+}
+
+/* The rings are there, and only what a command reads is not. */
+static void pages_that_go_and_come_are_waited_for(void **state) {
+	struct guest_gpu_picture picture;
+	struct virtio_guest_response response;
+	struct virtio_gpu_ctrl_hdr hdr;
+	make_picture_elsewhere(&picture);
+	map_elsewhere();
+	struct guest_gpu_rect all = guest_gpu_picture_rect(&picture);
+	for (unsigned i = 1; i <= 3; i++) {
+		struct guest_gpu_request requests[] = {
+			guest_gpu_picture_transfer(&picture, all),
+			guest_gpu_create_2d(1 + i, FORMAT, 64, 64),
+		};
+		guest_gpu_picture_fill(&picture, all, 0x10101 * i);
+		assert_int_equal(vmm_dma_unmap(guest.vmm, ELSEWHERE, guest.ram_size), 0);
+		for (unsigned k = 0; k < 2; k++) {
+			assert_true(guest_gpu_submit(&guest, GUEST_GPU_CONTROL, &requests[k]) >= 0);
+		}
+		assert_int_equal(virtio_guest_kick(&guest, GUEST_GPU_CONTROL), 0);
+		usleep(20000);
+		assert_int_equal(virtio_guest_take(&guest, GUEST_GPU_CONTROL, &response), 0);
+		map_elsewhere();
+		for (unsigned k = 0; k < 2; k++) {
+			assert_int_equal(
+				virtio_guest_wait(&guest, GUEST_GPU_CONTROL, &response), 0);
+			assert_int_equal(guest_gpu_answer(&response, &hdr), OK);
+		}
+		virtio_storage_assert(*state, &picture);
+	}
+}
+
+static void pages_that_stay_away_read_as_zeroes(void **state) {
+	struct guest_gpu_picture picture;
+	make_picture_elsewhere(&picture);
+	map_elsewhere();
+	struct guest_gpu_rect all = guest_gpu_picture_rect(&picture);
+	guest_gpu_picture_fill(&picture, all, 0x123456);
+	assert_int_equal(guest_gpu_call(&guest, guest_gpu_picture_transfer(&picture, all)), OK);
+	assert_int_equal(vmm_dma_unmap(guest.vmm, ELSEWHERE, guest.ram_size), 0);
+	assert_int_equal(guest_gpu_call(&guest, guest_gpu_picture_transfer(&picture, all)), OK);
+	guest_gpu_picture_fill(&picture, all, 0);
+	virtio_storage_assert(*state, &picture);
+}
+
 static void memory_that_stays_away_stops_the_device(void **state) {
 	struct guest_gpu_request request = guest_gpu_create_2d(1, FORMAT, 64, 64);
 	assert_true(guest_gpu_submit(&guest, GUEST_GPU_CONTROL, &request) >= 0);
@@ -427,6 +491,8 @@ int main(void) {
 		TEST(nothing_is_touched_while_bus_mastering_is_off),
 		TEST(a_reset_with_commands_in_flight_forgets_them),
 		TEST(memory_that_goes_and_comes_loses_nothing),
+		TEST(pages_that_go_and_come_are_waited_for),
+		TEST(pages_that_stay_away_read_as_zeroes),
 		TEST(memory_that_stays_away_stops_the_device),
 		TEST(registers_written_at_random_harm_nobody),
 		TEST(a_window_of_configuration_space_aimed_anywhere_harms_nobody),
