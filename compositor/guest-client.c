@@ -209,7 +209,6 @@ bool guest_client_global_filter(
 	static const char *const for_guests[] = {
 		"wl_compositor",
 		"wl_shm",
-		"zwp_linux_dmabuf_v1",
 		"wl_seat",
 		"wp_presentation",
 		"wp_cursor_shape_manager_v1",
@@ -226,5 +225,5 @@ bool guest_client_global_filter(
 			return true;
 		}
 	}
-	return of_guests;
+	return of_guests || (server->guest_dmabufs && strcmp(name, "zwp_linux_dmabuf_v1") == 0);
 }

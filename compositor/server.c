@@ -1,5 +1,6 @@
 #include "server.h"
 
+#include <drm_fourcc.h>
 #include <errno.h>
 #include <math.h>
 #include <signal.h>
@@ -11,6 +12,7 @@
 #include <wlr/backend/wayland.h>
 #include <wlr/config.h>
 #include <wlr/render/allocator.h>
+#include <wlr/render/drm_format_set.h>
 #include <wlr/render/pixman.h>
 #include <wlr/render/wlr_renderer.h>
 #include <wlr/types/wlr_compositor.h>
@@ -157,7 +159,13 @@ static bool init_protocols(struct server *server) {
 	if (!wlr_renderer_init_wl_shm(server->renderer, display)) {
 		return false;
 	}
-	if (wlr_renderer_get_texture_formats(server->renderer, WLR_BUFFER_CAP_DMABUF) != NULL) {
+	const struct wlr_drm_format_set *formats =
+		wlr_renderer_get_texture_formats(server->renderer, WLR_BUFFER_CAP_DMABUF);
+	if (formats != NULL) {
+		// Mesa's software renderer, which has no modifiers, takes any dma-buf and crashes as it
+		// reads one of a guest's.
+		server->guest_dmabufs =
+			wlr_drm_format_set_has(formats, DRM_FORMAT_XRGB8888, DRM_FORMAT_MOD_LINEAR);
 		struct wlr_linux_dmabuf_v1 *dmabuf = wlr_linux_dmabuf_v1_create_with_renderer(
 			display, DMABUF_VERSION, server->renderer);
 		if (dmabuf != NULL) {

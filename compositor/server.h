@@ -65,6 +65,7 @@ struct server {
 	struct wl_event_source *closed_idle;  // likewise
 	struct wl_event_source *signals[2];
 	const char *socket; // wayland-0, ...
+	bool guest_dmabufs; // guests' devices may send dma-bufs
 	bool leaving;
 	bool failed; // its display has gone: nobody left it
 

@@ -1,12 +1,15 @@
 #include "fake-compositor.h"
 
 #include <assert.h>
+#include <drm_fourcc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cursor-shape-protocol.h"
+#include "linux-dmabuf-protocol.h"
 #include "mullion-guest-v1-protocol.h"
 #include "presentation-time-protocol.h"
 #include "relative-pointer-protocol.h"
@@ -383,6 +386,65 @@ static void bind_relatives(struct wl_client *client, void *data, uint32_t versio
 		&relatives_requests);
 }
 
+/* zwp_linux_dmabuf_v1 */
+
+static const struct wl_buffer_interface buffer_requests = {.destroy = destroy_resource};
+
+static void add_dmabuf(struct wl_client *client, struct wl_resource *resource, int32_t fd,
+	uint32_t plane, uint32_t offset, uint32_t stride, uint32_t high, uint32_t low) {
+	struct fake *fake = wl_resource_get_user_data(resource);
+	assert(plane == 0);
+	close(fd);
+	fake->dmabufs.offset = offset;
+	fake->dmabufs.stride = stride;
+	fake->dmabufs.modifier = (uint64_t)high << 32 | low;
+}
+
+static void create_dmabuf(struct wl_client *client, struct wl_resource *resource, int32_t width,
+	int32_t height, uint32_t format, uint32_t flags) {
+	struct fake *fake = wl_resource_get_user_data(resource);
+	assert(flags == 0);
+	fake->dmabufs.asked++;
+	fake->dmabufs.width = width;
+	fake->dmabufs.height = height;
+	fake->dmabufs.format = format;
+	if (fake->options.dmabufs != FAKE_DMABUFS_TAKEN) {
+		zwp_linux_buffer_params_v1_send_failed(resource);
+		return;
+	}
+	fake->dmabufs.taken++;
+	zwp_linux_buffer_params_v1_send_created(
+		resource, make(fake, client, &wl_buffer_interface, 1, 0, &buffer_requests));
+}
+
+static const struct zwp_linux_buffer_params_v1_interface params_requests = {
+	.destroy = destroy_resource,
+	.add = add_dmabuf,
+	.create = create_dmabuf,
+};
+
+static void create_params(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
+	make(wl_resource_get_user_data(resource), client, &zwp_linux_buffer_params_v1_interface, 3,
+		id, &params_requests);
+}
+
+static const struct zwp_linux_dmabuf_v1_interface dmabuf_requests = {
+	.destroy = destroy_resource,
+	.create_params = create_params,
+};
+
+static void bind_dmabuf(struct wl_client *client, void *data, uint32_t version, uint32_t id) {
+	struct fake *fake = data;
+	struct wl_resource *resource =
+		make(fake, client, &zwp_linux_dmabuf_v1_interface, version, id, &dmabuf_requests);
+	const uint64_t modifiers[] = {DRM_FORMAT_MOD_INVALID, DRM_FORMAT_MOD_LINEAR};
+	size_t n = fake->options.dmabufs == FAKE_DMABUFS_IMPLICIT ? 1 : 2;
+	for (size_t i = 0; i < n; i++) {
+		zwp_linux_dmabuf_v1_send_modifier(resource, DRM_FORMAT_XRGB8888,
+			(uint32_t)(modifiers[i] >> 32), (uint32_t)modifiers[i]);
+	}
+}
+
 /* The compositor itself */
 
 void fake_init(struct fake *fake, const struct fake_options *options) {
@@ -409,6 +471,10 @@ void fake_init(struct fake *fake, const struct fake_options *options) {
 	if (!options->no_shapes) {
 		wl_global_create(
 			fake->display, &wp_cursor_shape_manager_v1_interface, 1, fake, bind_shapes);
+	}
+	if (options->dmabufs != FAKE_DMABUFS_UNKNOWN) {
+		wl_global_create(
+			fake->display, &zwp_linux_dmabuf_v1_interface, 4, fake, bind_dmabuf);
 	}
 	if (!options->no_presentation) {
 		wl_global_create(

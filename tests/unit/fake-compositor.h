@@ -17,7 +17,15 @@ struct fake_box {
 	int32_t x, y, width, height;
 };
 
+enum fake_dmabufs {
+	FAKE_DMABUFS_UNKNOWN,  // no zwp_linux_dmabuf_v1
+	FAKE_DMABUFS_IMPLICIT, // only without a modifier; as a guest's are not
+	FAKE_DMABUFS_REFUSED,  // none can be read
+	FAKE_DMABUFS_TAKEN,
+};
+
 struct fake_options {
+	enum fake_dmabufs dmabufs;
 	bool no_guest_role;   // only xdg_wm_base
 	bool no_presentation; // no wp_presentation
 	bool no_shapes;       // no wp_cursor_shape_manager_v1
@@ -59,8 +67,18 @@ struct fake_cursor {
 	int32_t hot_x, hot_y;
 };
 
+/* The dma-bufs of which the client has asked for buffers. */
+struct fake_dmabufs_seen {
+	unsigned asked, taken;
+	// Of the last.
+	uint64_t modifier;
+	uint32_t offset, stride, format;
+	int32_t width, height;
+};
+
 struct fake {
 	struct fake_options options;
+	struct fake_dmabufs_seen dmabufs;
 	struct wl_display *display;
 	struct wl_client *client; // NULL where it is gone
 	struct wl_listener client_gone;
