@@ -2,8 +2,15 @@
 
 #include <stdlib.h>
 #include <wlr/backend/session.h>
+#include <wlr/backend/wayland.h>
+#include <wlr/config.h>
+#include <wlr/interfaces/wlr_keyboard.h>
 #include <wlr/types/wlr_keyboard.h>
+#include <wlr/types/wlr_keyboard_group.h>
 #include <xkbcommon/xkbcommon-keysyms.h>
+#if WLR_HAS_X11_BACKEND
+#include <wlr/backend/x11.h>
+#endif
 
 #include "bindings.h"
 #include "guest.h"
@@ -139,7 +146,7 @@ static void handle_modifiers(struct wl_listener *listener, void *data) {
 	wlr_seat_keyboard_notify_modifiers(keyboard->seat->wlr, &keyboard->wlr->modifiers);
 }
 
-void keyboard_remove(struct keyboard *keyboard) {
+static void remove_keyboard(struct keyboard *keyboard) {
 	wl_list_remove(&keyboard->key.link);
 	wl_list_remove(&keyboard->modifiers.link);
 	wl_list_remove(&keyboard->destroy.link);
@@ -149,7 +156,7 @@ void keyboard_remove(struct keyboard *keyboard) {
 
 static void handle_destroy(struct wl_listener *listener, void *data) {
 	struct keyboard *keyboard = wl_container_of(listener, keyboard, destroy);
-	keyboard_remove(keyboard);
+	remove_keyboard(keyboard);
 }
 
 static const char *or_null(const char *string) {
@@ -182,16 +189,13 @@ static void set_keymap(struct wlr_keyboard *wlr, const struct config_host *host)
 	wlr_keyboard_set_repeat_info(wlr, (int)host->repeat_rate, (int)host->repeat_delay);
 }
 
-void keyboard_add(struct seat *seat, struct wlr_keyboard *wlr, bool own_keymap) {
+void keyboard_add(struct seat *seat, struct wlr_keyboard *wlr) {
 	struct keyboard *keyboard = calloc(1, sizeof(*keyboard));
 	if (keyboard == NULL) {
 		return;
 	}
 	keyboard->seat = seat;
 	keyboard->wlr = wlr;
-	if (!own_keymap) {
-		set_keymap(wlr, &seat->server->config.host);
-	}
 	keyboard->key.notify = handle_key;
 	wl_signal_add(&wlr->events.key, &keyboard->key);
 	keyboard->modifiers.notify = handle_modifiers;
@@ -200,4 +204,52 @@ void keyboard_add(struct seat *seat, struct wlr_keyboard *wlr, bool own_keymap) 
 	wl_signal_add(&wlr->base.events.destroy, &keyboard->destroy);
 	wl_list_insert(&seat->keyboards, &keyboard->link);
 	wlr_seat_set_keyboard(seat->wlr, wlr);
+}
+
+/* The session around us has put all of its keyboards together, and says itself which modifiers are
+ * in force, of which a group would not hear. */
+static bool is_of_other_session(struct wlr_keyboard *wlr) {
+#if WLR_HAS_X11_BACKEND
+	if (wlr_input_device_is_x11(&wlr->base)) {
+		return true;
+	}
+#endif
+	return wlr_input_device_is_wl(&wlr->base);
+}
+
+void keyboard_add_to_machine(struct seat *seat, struct wlr_keyboard *wlr) {
+	const struct config_host *host = &seat->server->config.host;
+	if (is_of_other_session(wlr)) {
+		set_keymap(wlr, host);
+		keyboard_add(seat, wlr);
+		return;
+	}
+	if (seat->machine == NULL) {
+		seat->machine = wlr_keyboard_group_create();
+		if (seat->machine == NULL) {
+			return;
+		}
+		set_keymap(&seat->machine->keyboard, host);
+		keyboard_add(seat, &seat->machine->keyboard);
+	}
+	// The group takes only what is as it is.
+	const struct wlr_keyboard *machine = &seat->machine->keyboard;
+	wlr_keyboard_set_keymap(wlr, machine->keymap);
+	wlr_keyboard_set_repeat_info(wlr, (int)host->repeat_rate, (int)host->repeat_delay);
+	wlr_keyboard_notify_modifiers(
+		wlr, 0, 0, machine->modifiers.locked, machine->modifiers.group);
+	if (!wlr_keyboard_group_add_keyboard(seat->machine, wlr)) {
+		keyboard_add(seat, wlr);
+	}
+}
+
+void keyboards_finish(struct seat *seat) {
+	struct keyboard *keyboard, *next;
+	wl_list_for_each_safe (keyboard, next, &seat->keyboards, link) {
+		remove_keyboard(keyboard);
+	}
+	if (seat->machine != NULL) {
+		wlr_keyboard_group_destroy(seat->machine);
+		seat->machine = NULL;
+	}
 }

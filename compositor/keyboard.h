@@ -8,7 +8,8 @@
 struct seat;
 struct wlr_keyboard;
 
-/* One keyboard, a machine's or a virtual one. */
+/* A virtual keyboard, or all of the machine's as one: they share modifiers, locks and lights, as a
+ * keyboard may well be several devices. */
 struct keyboard {
 	struct seat *seat;
 	struct wlr_keyboard *wlr;
@@ -16,16 +17,17 @@ struct keyboard {
 	struct wl_listener key, modifiers, destroy;
 };
 
-/*
- * Takes its keys from now on. With own_keymap it keeps the keymap it came with (a virtual
- * one's), else it gets the configuration's. It goes with its device.
- */
-void keyboard_add(struct seat *seat, struct wlr_keyboard *wlr, bool own_keymap);
+/* Takes the keys of a virtual one from now on, which keeps the keymap that it comes with. It goes
+ * with its device. */
+void keyboard_add(struct seat *seat, struct wlr_keyboard *wlr);
+
+/* Takes those of one of the machine's, with the configuration's keymap. Likewise. */
+void keyboard_add_to_machine(struct seat *seat, struct wlr_keyboard *wlr);
+
+/* Gives all of them up. */
+void keyboards_finish(struct seat *seat);
 
 /* Shift, Ctrl, Alt, Super and their like. */
 bool keyboard_is_modifier(const struct wlr_keyboard *wlr, uint32_t keycode);
-
-/* Before its device goes. */
-void keyboard_remove(struct keyboard *keyboard);
 
 #endif

@@ -24,7 +24,7 @@ static void handle_new_input(struct wl_listener *listener, void *data) {
 	struct wlr_input_device *device = data;
 	switch (device->type) {
 	case WLR_INPUT_DEVICE_KEYBOARD:
-		keyboard_add(seat, wlr_keyboard_from_input_device(device), false);
+		keyboard_add_to_machine(seat, wlr_keyboard_from_input_device(device));
 		break;
 	case WLR_INPUT_DEVICE_POINTER:
 		pointer_device_add(&seat->pointer, device);
@@ -41,7 +41,7 @@ static void handle_new_input(struct wl_listener *listener, void *data) {
 static void handle_new_virtual_keyboard(struct wl_listener *listener, void *data) {
 	struct seat *seat = wl_container_of(listener, seat, new_virtual_keyboard);
 	struct wlr_virtual_keyboard_v1 *keyboard = data;
-	keyboard_add(seat, &keyboard->keyboard, true);
+	keyboard_add(seat, &keyboard->keyboard);
 }
 
 static void handle_new_virtual_pointer(struct wl_listener *listener, void *data) {
@@ -157,10 +157,7 @@ void seat_destroy(struct seat *seat) {
 	for (size_t i = 0; i < sizeof(listeners) / sizeof(listeners[0]); i++) {
 		wl_list_remove(&listeners[i]->link);
 	}
-	struct keyboard *keyboard, *next;
-	wl_list_for_each_safe (keyboard, next, &seat->keyboards, link) {
-		keyboard_remove(keyboard);
-	}
+	keyboards_finish(seat);
 	touch_finish(&seat->touch);
 	pointer_finish(&seat->pointer);
 	free(seat);

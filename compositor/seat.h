@@ -20,7 +20,8 @@ struct window;
 struct seat {
 	struct server *server;
 	struct wlr_seat *wlr;
-	struct wl_list keyboards; // struct keyboard.link
+	struct wl_list keyboards;           // struct keyboard.link
+	struct wlr_keyboard_group *machine; // its keyboards, NULL before there was one
 	struct key_filter keys;
 	struct guest_keys guest_keys;
 	struct pointer pointer;

@@ -240,10 +240,10 @@ paths = {self.path(name + '.serial')}{":" + paths if paths else ""}
       check(answer == "ok\n", f"virtual-input has ended at '{command}'")
 
   def touch(self, *commands):
-    """Does one thing after the other with the touch screen of tests/mullion-touched."""
+    """Does one thing after the other with the devices of tests/mullion-machine."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as hand:
       hand.bind("")
-      hand.connect(os.path.join(self.runtime, "mullion", "touch"))
+      hand.connect(os.path.join(self.runtime, "mullion", "input"))
       for command in commands:
         hand.send(command.encode())
         same(hand.recv(16), b"ok", f"the answer to '{command}'")
