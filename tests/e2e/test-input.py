@@ -7,14 +7,15 @@ import os
 import re
 import signal
 
-from session import KEY_LEFTSHIFT, Session, qemu_lacks
+from session import KEY_LEFTSHIFT, TESTS, Session, qemu_lacks
 from tap import Plan, check, run_program, same, skip_all, wait_until
 
 MODE = (800, 600)
 BOOT_SECONDS = 120
 KEY_ESC, KEY_1, KEY_A, KEY_SPACE, KEY_G = 1, 2, 30, 57, 34
 KEYS = (16, 17, 18, 19, 20, 21, 22, 23, 24, 25) # q to p
-BTN_LEFT, BTN_RIGHT = 272, 273
+BTN_LEFT, BTN_RIGHT, BTN_TOUCH = 272, 273, 330
+ABS_MT_SLOT, ABS_MT_POSITION_X, ABS_MT_TRACKING_ID = 47, 53, 57
 NAMES = ("mullion keyboard", "mullion tablet", "mullion mouse", "mullion touch screen")
 TYPED = 200
 
@@ -76,7 +77,7 @@ def choose_linux(session):
 
 @plan.test("firmware gets keys as ever: its menu is opened and chosen from")
 def firmware(session):
-  session.start()
+  session.start(executable=os.path.join(TESTS, "mullion-machine"))
   wait_until(lambda: not session.ctl("windows")[0], "mullion answers", 30)
   session.do("start", "linux")
   wait_until(lambda: "linux" in session.windows(), "its window is there", 30)
@@ -158,6 +159,31 @@ def locked(session):
   session.expect_serial("linux", f"^key {BTN_LEFT} 0$", mark, 10)
   same(last_speaker(session, mark), NAMES[2], "what it came from")
   session.input(f"key {KEY_G} super")
+
+
+@plan.test("two fingers are two contacts of the touch screen, each with its way")
+def fingers(session):
+  session.touch("plug")
+  session.expect_keys("linux") # its device has heard of the touch screen before
+  x, y, width, height = session.window("linux")
+  at = lambda share: f"{x + width * share // 8} {y + height // 2}"
+  mark = session.mark("linux")
+  session.touch(f"down 0 {at(2)}", f"down 1 {at(6)}", "frame", f"motion 0 {at(4)}", "frame", "up 0", "up 1", "frame")
+  session.expect_serial("linux", f"^key {BTN_TOUCH} 0$", mark, 10)
+  slot, ids, ways = 0, {0: [], 1: []}, {0: [], 1: []}
+  for code, value in lines(session, r"^contact (\d+) (-?\d+)$", mark):
+    if int(code) == ABS_MT_SLOT:
+      slot = int(value)
+    elif int(code) == ABS_MT_TRACKING_ID:
+      ids[slot].append(int(value))
+    elif int(code) == ABS_MT_POSITION_X:
+      ways[slot].append(round(int(value) * 8 / 32768, 1))
+  same(ways, {0: [2, 4], 1: [6]}, "eighths of the screen where they were")
+  for slot in ids:
+    check(len(ids[slot]) == 2 and ids[slot][0] >= 0 and ids[slot][1] == -1, f"contacts of slot {slot}: {ids[slot]}")
+  check(ids[0][0] != ids[1][0], "both are one contact")
+  same(last_speaker(session, mark), NAMES[3], "what they came from")
+  session.touch("unplug")
 
 
 @plan.test("a key is held while the device is killed: it is released, and typing goes on")
