@@ -24,6 +24,12 @@ struct bridge {
 	const char *failure; // why the connection is to be closed
 };
 
+static void set_plugged(struct bridge *bridge, unsigned head, bool plugged) {
+	if (bridge->setup.ops->plugged != NULL) {
+		bridge->setup.ops->plugged(bridge->setup.data, head, plugged);
+	}
+}
+
 static void disconnect(struct bridge *bridge) {
 	if (!bridge->connected) {
 		return;
@@ -33,7 +39,12 @@ static void disconnect(struct bridge *bridge) {
 	input_finish(&bridge->input);
 	cursor_disconnect(&bridge->cursor);
 	for (unsigned i = 0; i < bridge->setup.heads; i++) {
-		head_disconnect(&bridge->heads[i]);
+		struct head *head = &bridge->heads[i];
+		if (head->wayland == NULL && head->closed) {
+			set_plugged(bridge, i, true);
+		}
+		head->closed = false;
+		head_disconnect(head);
 	}
 	publish_pool_finish(&bridge->pool);
 	wayland_finish(&bridge->wayland);
@@ -49,11 +60,6 @@ static void send_requests(void *data) {
 	if (bridge->connected && !wayland_flush(&bridge->wayland)) {
 		lose(bridge, "it no longer reads");
 	}
-}
-
-static void fail(void *data, const char *reason) {
-	struct bridge *bridge = data;
-	bridge->failure = reason;
 }
 
 /*
@@ -85,7 +91,6 @@ static void update_area(void *data) {
 
 static const struct head_ops head_ops = {
 	.sent = send_requests,
-	.failed = fail,
 	.sized = update_area,
 };
 
@@ -149,8 +154,44 @@ static void handle_gone(void *data, const char *reason) {
 	lose(data, reason);
 }
 
+static bool another_is_shown(const struct bridge *bridge, const struct head *head) {
+	for (unsigned i = 0; i < bridge->setup.heads; i++) {
+		const struct head *other = &bridge->heads[i];
+		if (other != head && other->wayland != NULL && !other->closed &&
+			other->width != 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A window that its user closes is a monitor that is unplugged; the last one ends it all. */
+static void close_head(struct bridge *bridge, struct head *head) {
+	if (!another_is_shown(bridge, head)) {
+		bridge->failure = "its user has closed the window";
+		return;
+	}
+	head_disconnect(head);
+	if (bridge->pointed == head) {
+		bridge->pointed = NULL;
+		cursor_pointed(&bridge->cursor, NULL, 0);
+	}
+	update_area(bridge);
+	set_plugged(bridge, head->number, false);
+}
+
+static void close_heads(struct bridge *bridge) {
+	for (unsigned i = 0; i < bridge->setup.heads; i++) {
+		struct head *head = &bridge->heads[i];
+		if (head->closed && head->wayland != NULL) {
+			close_head(bridge, head);
+		}
+	}
+}
+
 static void handle_dispatched(void *data) {
 	struct bridge *bridge = data;
+	close_heads(bridge);
 	if (bridge->failure != NULL) {
 		lose(bridge, bridge->failure);
 		return;

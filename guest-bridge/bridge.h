@@ -45,6 +45,9 @@ struct bridge_ops {
 	 * 120ths; each is 0 where it is not known. Not while the user still resizes. */
 	void (*resized)(void *data, unsigned head, uint32_t width, uint32_t height,
 		uint32_t refresh, uint32_t scale);
+	/* May be NULL. The user has closed the window of a head, but not of all: it is not shown any
+	 * more; or it is again. */
+	void (*plugged)(void *data, unsigned head, bool plugged);
 	/* A comparison, and a commit, for the counters. */
 	void (*looked)(void *data);
 	void (*committed)(void *data);

@@ -133,11 +133,19 @@ static void handle_resized(void *data, unsigned head, uint32_t width, uint32_t h
 	}
 }
 
+static void handle_plugged(void *data, unsigned head, bool plugged) {
+	struct device *device = data;
+	if (device->function.virtio != NULL) {
+		virtio_gpu_plugged(device->function.virtio, head, plugged);
+	}
+}
+
 static const struct bridge_ops bridge_ops = {
 	.get_scanout = get_scanout,
 	.get_palette = get_palette,
 	.input = handle_input,
 	.frame = handle_frame,
+	.plugged = handle_plugged,
 	.resized = handle_resized,
 	.looked = handle_looked,
 	.committed = handle_committed,

@@ -237,7 +237,7 @@ static void handle_presented(void *data, uint64_t when, uint32_t refresh, uint64
 
 static void handle_closed(void *data) {
 	struct head *head = data;
-	head->ops->failed(head->data, "its user has closed the window");
+	head->closed = true;
 }
 
 static const struct desktop_ops desktop_ops = {
@@ -311,6 +311,7 @@ void head_disconnect(struct head *head) {
 	head->starved = false;
 	head->width = 0;
 	head->height = 0;
+	head->lit = false;
 	head_schedule(head);
 }
 

@@ -23,8 +23,6 @@ struct head;
 struct head_ops {
 	/* Requests were made outside of the connection's events: send them. */
 	void (*sent)(void *data);
-	/* The connection is to be closed; reason is for the log. Within its events. */
-	void (*failed)(void *data, const char *reason);
 	/* The picture has another size, or the display was turned on or off. */
 	void (*sized)(void *data);
 };
@@ -42,6 +40,8 @@ struct head {
 	struct resize resize;
 	uint32_t width, height; // of the last picture of this connection; 0: there was none
 	bool lit;               // it was not that of a display that is off
+
+	bool closed; // its user has closed its window; whoever owns the head resets it
 
 	// One connection.
 	struct wayland *wayland; // NULL while there is none

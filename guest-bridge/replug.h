@@ -21,6 +21,7 @@
 struct replug {
 	// All private.
 	bool told, unplugged;
+	bool out;     // and stays so
 	uint64_t due; // PACE_NEVER: nothing is to be done
 };
 
@@ -35,6 +36,9 @@ void replug_followed(struct replug *replug);
 
 /* It has no picture there any more. */
 void replug_left(struct replug *replug, uint64_t now);
+
+/* Unplugged for as long as its user does not want to see it. */
+void replug_keep_out(struct replug *replug, bool out, uint64_t now);
 
 /* When replug_take() is due, or PACE_NEVER. */
 uint64_t replug_due(const struct replug *replug);

@@ -30,7 +30,11 @@ static void wait_for_replugs(struct virtio_displays *displays) {
 static void init_replugs(struct virtio_displays *displays) {
 	for (unsigned i = 0; i < heads(displays); i++) {
 		bool unplugged = (displays->state->unplugged >> i & 1) != 0;
+		bool out = displays->replugs[i].out;
 		replug_init(&displays->replugs[i], unplugged, clock_usec());
+		if (out) {
+			replug_keep_out(&displays->replugs[i], true, clock_usec());
+		}
 	}
 	wait_for_replugs(displays);
 }
@@ -62,6 +66,9 @@ void virtio_displays_finish(struct virtio_displays *displays) {
 void virtio_displays_reset(struct virtio_displays *displays) {
 	displays->state->events = 0;
 	displays->state->unplugged = 0;
+	for (unsigned i = 0; i < heads(displays); i++) {
+		displays->state->unplugged |= (uint32_t)displays->replugs[i].out << i;
+	}
 	displays->unread = false;
 	init_replugs(displays);
 }
@@ -83,6 +90,11 @@ void virtio_displays_resize(struct virtio_displays *displays, unsigned head, uin
 	}
 	displays->wanted[head] = wanted;
 	displays->resized |= UINT32_C(1) << head;
+	displays->ops->due(displays->data);
+}
+
+void virtio_displays_plug(struct virtio_displays *displays, unsigned head, bool plugged) {
+	replug_keep_out(&displays->replugs[head], !plugged, clock_usec());
 	displays->ops->due(displays->data);
 }
 

@@ -41,12 +41,15 @@ int virtio_displays_init(struct virtio_displays *displays, sd_event *event,
 /* Safe on a zeroed one. */
 void virtio_displays_finish(struct virtio_displays *displays);
 
-/* As at power-on, but for the sizes. */
+/* As at power-on, but for the sizes, and for what its user has closed. */
 void virtio_displays_reset(struct virtio_displays *displays);
 
 /* The bridge's resized. */
 void virtio_displays_resize(struct virtio_displays *displays, unsigned head, uint32_t width,
 	uint32_t height, uint32_t refresh, uint32_t scale);
+
+/* The bridge's plugged. */
+void virtio_displays_plug(struct virtio_displays *displays, unsigned head, bool plugged);
 
 /* A head shows a picture of this size, or none. */
 void virtio_displays_shown(

@@ -309,6 +309,10 @@ void virtio_gpu_resized(struct virtio_gpu *gpu, unsigned head, uint32_t width, u
 	virtio_displays_resize(&gpu->displays, head, width, height, refresh, scale);
 }
 
+void virtio_gpu_plugged(struct virtio_gpu *gpu, unsigned head, bool plugged) {
+	virtio_displays_plug(&gpu->displays, head, plugged);
+}
+
 bool virtio_gpu_took_over(const struct virtio_gpu *gpu) {
 	return gpu->state->gpu.took_over != 0;
 }

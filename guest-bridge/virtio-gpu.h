@@ -78,6 +78,7 @@ void virtio_gpu_get_scanout(struct virtio_gpu *gpu, unsigned head, struct scanou
 void virtio_gpu_frame(struct virtio_gpu *gpu, unsigned head);
 void virtio_gpu_resized(struct virtio_gpu *gpu, unsigned head, uint32_t width, uint32_t height,
 	uint32_t refresh, uint32_t scale);
+void virtio_gpu_plugged(struct virtio_gpu *gpu, unsigned head, bool plugged);
 void virtio_gpu_resume(struct virtio_gpu *gpu);
 
 #endif

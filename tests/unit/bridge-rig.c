@@ -40,6 +40,10 @@ static void take_size(void *data, unsigned head, uint32_t width, uint32_t height
 	to->scale = scale;
 }
 
+static void take_plugged(void *data, unsigned head, bool plugged) {
+	((struct rig *)data)->head[head].unplugged = !plugged;
+}
+
 static void count_look(void *data) {
 	((struct rig *)data)->looked++;
 }
@@ -54,6 +58,7 @@ static const struct bridge_ops ops = {
 	.input = take_input,
 	.frame = count_frame,
 	.resized = take_size,
+	.plugged = take_plugged,
 	.looked = count_look,
 	.committed = count_commit,
 };

@@ -35,6 +35,7 @@ struct rig_head {
 	unsigned frames;
 	const struct damage_boxes *again; // flushed at each frame, or NULL
 	unsigned resized;
+	bool unplugged;
 	uint32_t width, height, refresh, scale; // the last size
 };
 

@@ -168,6 +168,33 @@ static void an_ordinary_window_may_be_followed(void **state) {
 	rig_finish(&rig);
 }
 
+static void a_window_that_is_closed_is_a_monitor_unplugged(void **state) {
+	const struct rig_setup setup = {.heads = 3, .flushed = true, .fake.no_guest_role = true};
+	struct rig rig;
+	rig_init_with(&rig, &setup);
+	rig_set_head(&rig, 1, 512, 512, PAGE);
+	RIG_UNTIL(&rig,
+		rig.fake.head[0].commits == 1 && rig.fake.head[1].commits == 1 &&
+			rig.fake.pointer != NULL);
+	xdg_toplevel_send_close(rig.fake.head[0].toplevel);
+	RIG_UNTIL(&rig, rig.head[0].unplugged);
+	RIG_UNTIL(&rig, rig.fake.head[0].toplevel == NULL);
+	// The other one goes on, and is all that there is to point at.
+	rig_flush(&rig, 1, 0, 0, 512, 512);
+	RIG_UNTIL(&rig, rig.fake.head[1].commits == 2);
+	rig_flush(&rig, 0, 0, 0, RIG_WIDTH, RIG_HEIGHT);
+	bridge_scanout_changed(rig.bridge, 0);
+	rig_spin(&rig, 20);
+	point(&rig, 1, 256, 256);
+	assert_position(&rig, 16384, 16384);
+	// The third has never shown anything.
+	xdg_toplevel_send_close(rig.fake.head[1].toplevel);
+	RIG_UNTIL(&rig, rig.fake.client == NULL);
+	assert_false(rig.head[0].unplugged);
+	assert_false(rig.head[1].unplugged);
+	rig_finish(&rig);
+}
+
 static void many_heads_wait_for_a_compositor_that_does_not_read(void **state) {
 	const struct rig_setup setup = {
 		.heads = BRIDGE_HEADS_MAX, .flushed = true, .hidden_usec = 20 * USEC_PER_MSEC};
@@ -206,6 +233,7 @@ int main(void) {
 		cmocka_unit_test(positions_span_the_heads_side_by_side),
 		cmocka_unit_test(sizes_are_told_when_they_have_settled),
 		cmocka_unit_test(an_ordinary_window_may_be_followed),
+		cmocka_unit_test(a_window_that_is_closed_is_a_monitor_unplugged),
 		cmocka_unit_test(many_heads_wait_for_a_compositor_that_does_not_read),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

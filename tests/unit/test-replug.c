@@ -72,6 +72,22 @@ static void what_an_earlier_process_unplugged_is_plugged_in_at_once(void **state
 	assert_int_equal(replug_due(&replug), PACE_NEVER);
 }
 
+static void what_its_user_closes_is_out_until_it_is_wanted_again(void **state) {
+	struct replug replug;
+	replug_init(&replug, false, START);
+	replug_keep_out(&replug, true, START);
+	assert_int_equal(replug_due(&replug), START);
+	assert_true(replug_take(&replug, START));
+	replug_left(&replug, START + 1);
+	replug_told(&replug, START + 2);
+	replug_followed(&replug);
+	assert_int_equal(replug_due(&replug), PACE_NEVER);
+	replug_keep_out(&replug, false, START + 3);
+	assert_int_equal(replug_due(&replug), START + 3);
+	assert_false(replug_take(&replug, START + 3));
+	assert_int_equal(replug_due(&replug), PACE_NEVER);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_guest_that_follows_keeps_its_monitor),
@@ -80,6 +96,7 @@ int main(void) {
 		cmocka_unit_test(each_size_is_tried_once),
 		cmocka_unit_test(a_size_that_comes_meanwhile_is_there_when_it_is_plugged_in),
 		cmocka_unit_test(what_an_earlier_process_unplugged_is_plugged_in_at_once),
+		cmocka_unit_test(what_its_user_closes_is_out_until_it_is_wanted_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -127,6 +127,21 @@ static void a_reset_ends_what_was_to_be_told(void **state) {
 	assert_int_equal(rig.state.displays[0].width, 800);
 }
 
+static void what_its_user_closes_is_unplugged_also_after_a_reset(void **state) {
+	virtio_displays_plug(&rig.displays, 1, false);
+	virtio_displays_work(&rig.displays);
+	assert_int_equal(rig.state.unplugged, 2);
+	assert_int_equal(rig.told, 1);
+	virtio_displays_shown(&rig.displays, 1, 0, 0);
+	virtio_displays_work(&rig.displays);
+	virtio_displays_reset(&rig.displays);
+	virtio_displays_work(&rig.displays);
+	assert_int_equal(rig.state.unplugged, 2);
+	virtio_displays_plug(&rig.displays, 1, true);
+	virtio_displays_work(&rig.displays);
+	assert_int_equal(rig.state.unplugged, 0);
+}
+
 static void nonsense_and_fixed_sizes_are_not_told(void **state) {
 	resize(2, 800, 600);
 	resize(0, 0, 600);
@@ -158,6 +173,7 @@ int main(void) {
 		TEST(a_size_that_was_taken_back_is_not_told),
 		TEST(an_event_cleared_unasked_is_raised_again),
 		TEST(a_reset_ends_what_was_to_be_told),
+		TEST(what_its_user_closes_is_unplugged_also_after_a_reset),
 		TEST(nonsense_and_fixed_sizes_are_not_told),
 		TEST(what_an_earlier_process_unplugged_is_plugged_in),
 	};
