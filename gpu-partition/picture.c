@@ -30,6 +30,13 @@ bool picture_sum_known(const struct tile_sum *sum) {
 	return (sum->values[0] | sum->values[1]) != 0;
 }
 
+bool picture_is_tile(const struct picture *picture, const struct damage_box *box) {
+	return picture->sums != NULL && box->x % PICTURE_TILE_WIDTH == 0 &&
+		box->y % PICTURE_TILE_HEIGHT == 0 &&
+		(box->width == PICTURE_TILE_WIDTH || box->x + box->width == picture->width) &&
+		(box->height == PICTURE_TILE_HEIGHT || box->y + box->height == picture->height);
+}
+
 void picture_sum_tile(const struct picture *picture, uint32_t x, uint32_t y) {
 	struct tile_adder adder = {0};
 	uint32_t lines = min_u32(PICTURE_TILE_HEIGHT, picture->height - y);

@@ -35,6 +35,9 @@ struct tile_sum *picture_sum_at(const struct picture *picture, uint32_t x, uint3
 
 bool picture_sum_known(const struct tile_sum *sum);
 
+/* Whether sums are kept, and a box is all of a tile. */
+bool picture_is_tile(const struct picture *picture, const struct damage_box *box);
+
 /* Finds the sum of the tile whose first pixel that is. */
 void picture_sum_tile(const struct picture *picture, uint32_t x, uint32_t y);
 

@@ -15,17 +15,26 @@ static bool rows_differ(
 	return false;
 }
 
-/* A part of one tile of two pictures of the same layout. */
+/* A tile, or a part of one, of two pictures of the same layout. Those that are equal may be
+ * compared again: that is then cheap. */
 static bool tile_differs(
 	const struct picture *a, const struct picture *b, const struct damage_box *tile) {
-	if (a->sums != NULL && b->sums != NULL) {
-		const struct tile_sum *sums[] = {
-			picture_sum_at(a, tile->x, tile->y), picture_sum_at(b, tile->x, tile->y)};
-		if (picture_sum_known(sums[0]) && tile_sums_equal(sums[0], sums[1])) {
-			return false;
-		}
+	if (!picture_is_tile(a, tile) || !picture_is_tile(b, tile)) {
+		return rows_differ(a, b, tile);
 	}
-	return rows_differ(a, b, tile);
+	struct tile_sum *sum = picture_sum_at(a, tile->x, tile->y);
+	struct tile_sum *other = picture_sum_at(b, tile->x, tile->y);
+	if (picture_sum_known(sum) && picture_sum_known(other)) {
+		return !tile_sums_equal(sum, other);
+	}
+	if (rows_differ(a, b, tile)) {
+		return true;
+	}
+	if (!picture_sum_known(sum)) {
+		picture_sum_tile(a, tile->x, tile->y);
+	}
+	*other = *sum;
+	return false;
 }
 
 static uint32_t min_u32(uint32_t a, uint32_t b) {
