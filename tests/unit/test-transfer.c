@@ -11,17 +11,18 @@
 
 #include "engine-model.h"
 
-#define WIDTH 200 // pixels: three tiles and a bit
+#define WIDTH 600 // pixels: nine tiles and a bit, wide; parts of it are narrow
 #define HEIGHT 50
 #define STRIDE (WIDTH * 4)
 #define BYTES (STRIDE * HEIGHT)
 #define PAGE RIG_PAGE
-#define ENTRIES_MAX 4096
+#define PAGES 30 // that the picture has
+#define ENTRIES_MAX 8192
 
 /* A picture and a backing, without resources around them. */
 static struct {
 	uint8_t *picture;         // pages of its own
-	struct tile_sum sums[16]; // of its tiles
+	struct tile_sum sums[40]; // of its tiles
 	struct tile_key key;
 	uint8_t guest[64 * PAGE];
 	struct device_state_backing entries[ENTRIES_MAX];
@@ -46,8 +47,8 @@ static const struct guest_memory memory = {.resolve = resolve};
 
 static int setup(void **state) {
 	memset(&rig, 0, sizeof(rig));
-	rig.picture =
-		mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	rig.picture = mmap(NULL, (PAGES + 1) * PAGE, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(rig.picture, MAP_FAILED);
 	tile_key_init(&rig.key);
 	srand(3);
@@ -58,7 +59,7 @@ static int setup(void **state) {
 }
 
 static int teardown(void **state) {
-	munmap(rig.picture, 16 * PAGE);
+	munmap(rig.picture, (PAGES + 1) * PAGE);
 	return 0;
 }
 
@@ -101,7 +102,7 @@ static void a_whole_picture_is_copied(void **state) {
 static void an_unchanged_picture_is_not_written(void **state) {
 	add_entry(0, BYTES);
 	transfer(all, 0);
-	assert_int_equal(mprotect(rig.picture, 16 * PAGE, PROT_READ), 0);
+	assert_int_equal(mprotect(rig.picture, (PAGES + 1) * PAGE, PROT_READ), 0);
 	assert_int_equal(transfer(all, 0).len, 0);
 	assert_int_equal(transfer((struct gpu_rect){3, 5, 70, 20}, 5 * STRIDE + 12).len, 0);
 }
@@ -110,15 +111,15 @@ static void what_did_not_change_lately_is_not_read_again(void **state) {
 	add_entry(12, sizeof(rig.guest) - 12);
 	transfer(all, 0);
 	transfer(all, 0);
-	assert_int_equal(mprotect(rig.picture, 16 * PAGE, PROT_NONE), 0);
+	assert_int_equal(mprotect(rig.picture, (PAGES + 1) * PAGE, PROT_NONE), 0);
 	assert_int_equal(transfer(all, 0).len, 0);
-	assert_int_equal(transfer((struct gpu_rect){64, 16, 64, 34}, 16 * STRIDE + 256).len, 0);
+	assert_int_equal(transfer((struct gpu_rect){64, 16, 536, 34}, 16 * STRIDE + 256).len, 0);
 }
 
 /* Whatever was known of its tile, and by whichever rectangle it comes. */
 static void a_change_is_copied(void **state) {
-	static const struct gpu_rect rects[] = {{0, 0, WIDTH, HEIGHT}, {64, 16, 136, 34},
-		{64, 16, 64, 16}, {70, 20, 20, 3}, {0, 17, WIDTH, 33}, {1, 0, 199, HEIGHT}};
+	static const struct gpu_rect rects[] = {{0, 0, WIDTH, HEIGHT}, {64, 16, 536, 34},
+		{64, 16, 64, 16}, {70, 20, 20, 3}, {0, 17, WIDTH, 33}, {1, 0, 599, HEIGHT}};
 	add_entry(12, sizeof(rig.guest) - 12);
 	for (unsigned i = 0; i < 10000; i++) {
 		const struct gpu_rect *rect =
@@ -149,7 +150,7 @@ static void one_pixel_is_one_tile(void **state) {
 		{0, 0, {0, 0, 64, 16}},
 		{63, 15, {0, 0, 64, 16}},
 		{64, 16, {64, 16, 64, 16}},
-		{199, 49, {192, 48, 8, 2}},
+		{599, 49, {576, 48, 24, 2}},
 	};
 	add_entry(0, BYTES);
 	transfer(all, 0);
@@ -186,21 +187,32 @@ static void only_the_rectangle_is_copied(void **state) {
 	free(expected);
 }
 
-static void scattered_pages_make_the_same_picture(void **state) {
-	for (uint32_t i = 0; i < 10; i++) {
-		add_entry((uint64_t)(i * 7 % 10 + 20) * PAGE, PAGE);
+/* The first rows, as a whole or in columns. */
+static void transfer_rows(uint32_t rows, bool columns) {
+	uint32_t width = columns ? 75 : WIDTH;
+	fill_picture(0xa5);
+	for (uint32_t x = 0; x < WIDTH; x += width) {
+		transfer((struct gpu_rect){x, 0, width, rows}, (uint64_t)x * 4);
 	}
-	transfer(all, 0);
-	for (uint32_t i = 0; i < BYTES; i++) {
-		uint32_t page = i / PAGE * 7 % 10 + 20;
-		assert_int_equal(rig.picture[i], rig.guest[page * PAGE + i % PAGE]);
+}
+
+static void scattered_pages_make_the_same_picture(void **state) {
+	for (uint32_t i = 0; i < PAGES; i++) {
+		add_entry((uint64_t)(i * 7 % PAGES + 20) * PAGE, PAGE);
+	}
+	for (unsigned columns = 0; columns < 2; columns++) {
+		transfer_rows(HEIGHT, columns);
+		for (uint32_t i = 0; i < BYTES; i++) {
+			uint32_t page = i / PAGE * 7 % PAGES + 20;
+			assert_int_equal(rig.picture[i], rig.guest[page * PAGE + i % PAGE]);
+		}
 	}
 	// Also from each entry's first byte on, and its last.
-	for (uint32_t i = 0; i < 9; i++) {
+	for (uint32_t i = 0; i < PAGES - 1; i++) {
 		for (uint32_t before = 0; before < 2; before++) {
 			transfer((struct gpu_rect){0, 0, WIDTH, 1}, (i + 1) * PAGE - before);
 			assert_int_equal(rig.picture[before],
-				rig.guest[((i + 1) * 7 % 10 + 20) * (size_t)PAGE]);
+				rig.guest[((i + 1) * 7 % PAGES + 20) * (size_t)PAGE]);
 		}
 	}
 	// The order in which rows are asked for does not matter.
@@ -219,10 +231,13 @@ static void entries_of_single_bytes_make_the_same_picture(void **state) {
 		at += length + 3;
 		bytes += length;
 	}
-	transfer((struct gpu_rect){0, 0, WIDTH, 20}, 0);
-	for (uint32_t i = 0, byte = 0; i < rig.count; i++) {
-		for (uint32_t n = 0; n < rig.entries[i].length && byte < 20 * STRIDE; n++, byte++) {
-			assert_int_equal(rig.picture[byte], rig.guest[rig.entries[i].address + n]);
+	for (unsigned columns = 0; columns < 2; columns++) {
+		transfer_rows(20, columns);
+		for (uint32_t i = 0, byte = 0; i < rig.count; i++) {
+			const struct device_state_backing *entry = &rig.entries[i];
+			for (uint32_t n = 0; n < entry->length && byte < 20 * STRIDE; n++, byte++) {
+				assert_int_equal(rig.picture[byte], rig.guest[entry->address + n]);
+			}
 		}
 	}
 }
@@ -232,17 +247,18 @@ static void gaps_in_guest_memory_read_as_zeroes(void **state) {
 	add_entry(0, 2 * PAGE);
 	add_entry(UINT64_C(1) << 40, 3 * PAGE);        // nowhere
 	add_entry(sizeof(rig.guest) - PAGE, 3 * PAGE); // ends nowhere
-	add_entry(5 * PAGE, 4 * PAGE);
-	fill_picture(0xa5);
+	add_entry(5 * PAGE, (PAGES - 8) * PAGE);
 	rig.end = PAGE;
-	transfer(all, 0);
-	for (uint32_t i = 0; i < BYTES; i++) {
-		uint32_t page = i / PAGE;
-		size_t at = page < 2 ? i
-			: page == 5  ? sizeof(rig.guest) - PAGE + i % PAGE
-				     : (size_t)(page - 8 + 5) * PAGE + i % PAGE;
-		bool gap = (page >= 2 && page < 5) || page == 6 || page == 7;
-		assert_int_equal(rig.picture[i], gap ? 0 : rig.guest[at]);
+	for (unsigned columns = 0; columns < 2; columns++) {
+		transfer_rows(HEIGHT, columns);
+		for (uint32_t i = 0; i < BYTES; i++) {
+			uint32_t page = i / PAGE;
+			size_t at = page < 2 ? i
+				: page == 5  ? sizeof(rig.guest) - PAGE + i % PAGE
+					     : (size_t)(page - 8 + 5) * PAGE + i % PAGE;
+			bool gap = (page >= 2 && page < 5) || page == 6 || page == 7;
+			assert_int_equal(rig.picture[i], gap ? 0 : rig.guest[at]);
+		}
 	}
 }
 
@@ -250,15 +266,17 @@ static void a_gap_ends_with_its_page(void **state) {
 	add_entry(UINT64_MAX - 2 * PAGE + 1 - 100, 100); // nowhere, and then
 	add_entry(5 * PAGE - 10, 2 * PAGE);
 	rig.gap = 4 * PAGE;
-	fill_picture(0xa5);
-	transfer((struct gpu_rect){0, 0, WIDTH, 10}, 0);
-	for (uint32_t i = 0; i < 10 * STRIDE; i++) {
-		assert_int_equal(rig.picture[i], i < 110 ? 0 : rig.guest[5 * PAGE + i - 110]);
+	for (unsigned columns = 0; columns < 2; columns++) {
+		transfer_rows(3, columns);
+		for (uint32_t i = 0; i < 3 * STRIDE; i++) {
+			assert_int_equal(
+				rig.picture[i], i < 110 ? 0 : rig.guest[5 * PAGE + i - 110]);
+		}
 	}
 }
 
 static void a_map_is_asked_for_once(void **state) {
-	for (uint32_t i = 0; i < 10; i++) {
+	for (uint32_t i = 0; i < PAGES; i++) {
 		add_entry((uint64_t)(i + 20) * PAGE, PAGE);
 	}
 	transfer(all, 0);
@@ -326,7 +344,7 @@ static uint32_t below(uint32_t bound) {
 }
 
 static struct gpu_rect random_rect(void) {
-	struct gpu_rect rect = {below(30), below(20), below(60), below(40)};
+	struct gpu_rect rect = {below(30), below(20), below(below(3) == 0 ? 700 : 60), below(40)};
 	if (below(2) == 0) {
 		rect.x = rect.y = 0;
 	}
@@ -346,7 +364,7 @@ static struct gpu_command random_command(void) {
 	case VIRTIO_GPU_CMD_RESOURCE_CREATE_2D:
 		command.create_2d.resource = id;
 		command.create_2d.format = 1 + below(4);
-		command.create_2d.width = below(3) == 0 ? 64 : 1 + below(150);
+		command.create_2d.width = below(3) == 0 ? 64 : 1 + below(below(3) == 0 ? 800 : 150);
 		command.create_2d.height = below(3) == 0 ? 64 : 1 + below(60);
 		break;
 	case VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING:
