@@ -31,7 +31,7 @@ bool vigil_begin(struct vigil *vigil, uint64_t now) {
 	if (vigil->began != 0) {
 		return true;
 	}
-	if (vigil->near < VIGIL_TRIES) {
+	if (vigil->near < VIGIL_TRIES || vigil->near < vigil->tries) {
 		return false;
 	}
 	count(vigil, now);
@@ -41,6 +41,11 @@ bool vigil_begin(struct vigil *vigil, uint64_t now) {
 	vigil->began = now;
 	vigil->asleep = 0;
 	return true;
+}
+
+static unsigned next_tries(unsigned tries) {
+	tries = tries < VIGIL_TRIES ? VIGIL_TRIES : tries;
+	return 2 * tries < VIGIL_TRIES_MAX ? 2 * tries : VIGIL_TRIES_MAX;
 }
 
 static void end(struct vigil *vigil, uint64_t price) {
@@ -58,12 +63,14 @@ bool vigil_goes_on(struct vigil *vigil, uint64_t now) {
 	}
 	end(vigil, taken);
 	vigil->near = 0;
+	vigil->tries = next_tries(vigil->tries);
 	return false;
 }
 
 void vigil_paid(struct vigil *vigil, uint64_t now) {
 	uint64_t taken = now - vigil->began;
 	end(vigil, taken - min_u64(taken, VIGIL_WAKE_UP));
+	vigil->tries = VIGIL_TRIES;
 }
 
 void vigil_stop(struct vigil *vigil) {
