@@ -69,7 +69,12 @@ static void send_requests(void *data) {
  */
 static void find_area(
 	const struct bridge *bridge, const struct head *head, struct input_area *ret) {
-	*ret = (struct input_area){.width = head->width, .height = head->height};
+	*ret = (struct input_area){
+		.width = head->width,
+		.height = head->height,
+		.surface_width = head->desktop.surface_width,
+		.surface_height = head->desktop.surface_height,
+	};
 	for (unsigned i = 0; i < bridge->setup.heads; i++) {
 		const struct head *other = &bridge->heads[i];
 		if (!other->lit && other != head) {
@@ -111,7 +116,8 @@ static void handle_pointed(
 			bridge->pointed = &bridge->heads[i];
 		}
 	}
-	cursor_pointed(&bridge->cursor, bridge->pointed != NULL ? pointer : NULL, serial);
+	cursor_pointed(&bridge->cursor, bridge->pointed != NULL ? pointer : NULL, serial,
+		bridge->pointed != NULL ? bridge->pointed->desktop.scale : 0);
 	update_area(bridge);
 }
 
@@ -174,7 +180,7 @@ static void close_head(struct bridge *bridge, struct head *head) {
 	head_disconnect(head);
 	if (bridge->pointed == head) {
 		bridge->pointed = NULL;
-		cursor_pointed(&bridge->cursor, NULL, 0);
+		cursor_pointed(&bridge->cursor, NULL, 0, 0);
 	}
 	update_area(bridge);
 	set_plugged(bridge, head->number, false);

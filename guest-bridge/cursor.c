@@ -8,8 +8,10 @@
 #include "cursor-shape-client-protocol.h"
 #include "fd.h"
 #include "memfd.h"
+#include "viewporter-client-protocol.h"
 #include "wayland.h"
 
+#define SCALE_ONE 120
 #define BUFFER_SIZE (CURSOR_PIXELS * sizeof(uint32_t))
 #define ROW_SIZE (BRIDGE_CURSOR_SIZE * sizeof(uint32_t))
 
@@ -81,6 +83,10 @@ static bool make_surface(struct cursor *cursor) {
 		cursor->map = map;
 		make_wl_buffers(cursor, fd);
 		cursor->surface = wl_compositor_create_surface(cursor->wayland->compositor);
+		if (cursor->surface != NULL && cursor->wayland->viewporter != NULL) {
+			cursor->viewport = wp_viewporter_get_viewport(
+				cursor->wayland->viewporter, cursor->surface);
+		}
 	}
 	fd_close(fd);
 	return cursor->surface != NULL;
@@ -93,6 +99,12 @@ static struct cursor_buffer *acquire(struct cursor *cursor) {
 		}
 	}
 	return NULL;
+}
+
+static int32_t on_surface(const struct cursor *cursor, uint32_t pixels) {
+	return cursor->viewport == NULL
+		? (int32_t)pixels
+		: (int32_t)((pixels * SCALE_ONE + cursor->scale / 2) / cursor->scale);
 }
 
 /* False where the compositor holds all buffers. */
@@ -108,8 +120,12 @@ static bool send_picture(struct cursor *cursor) {
 		}
 	}
 	wl_pointer_set_cursor(cursor->pointer, cursor->serial, cursor->surface,
-		(int32_t)cursor->hot_x, (int32_t)cursor->hot_y);
+		on_surface(cursor, cursor->hot_x), on_surface(cursor, cursor->hot_y));
 	if (buffer != NULL) {
+		if (cursor->viewport != NULL) {
+			int32_t size = on_surface(cursor, BRIDGE_CURSOR_SIZE);
+			wp_viewport_set_destination(cursor->viewport, size, size);
+		}
 		memcpy(buffer->pixels, cursor->pixels, BUFFER_SIZE);
 		wl_surface_attach(cursor->surface, buffer->buffer, 0, 0);
 		wl_surface_damage_buffer(
@@ -204,6 +220,10 @@ void cursor_disconnect(struct cursor *cursor) {
 		}
 		cursor->buffers[i] = (struct cursor_buffer){0};
 	}
+	if (cursor->viewport != NULL) {
+		wp_viewport_destroy(cursor->viewport);
+		cursor->viewport = NULL;
+	}
 	if (cursor->surface != NULL) {
 		wl_surface_destroy(cursor->surface);
 		cursor->surface = NULL;
@@ -253,7 +273,9 @@ void cursor_reset(struct cursor *cursor) {
 	}
 }
 
-void cursor_pointed(struct cursor *cursor, struct wl_pointer *pointer, uint32_t serial) {
+void cursor_pointed(
+	struct cursor *cursor, struct wl_pointer *pointer, uint32_t serial, uint32_t scale) {
+	cursor->scale = scale != 0 ? scale : SCALE_ONE;
 	cursor->pointer = pointer;
 	cursor->serial = serial;
 	if (pointer != NULL) {

@@ -41,8 +41,10 @@ struct cursor {
 	void *data;
 
 	// One connection.
-	struct wayland *wayland;    // NULL while there is none
-	struct wl_surface *surface; // owned, from the first use
+	struct wayland *wayland;      // NULL while there is none
+	struct wl_surface *surface;   // owned, from the first use
+	struct wp_viewport *viewport; // owned, of the surface, or NULL
+	uint32_t scale;               // 120ths, of the head that the pointer is on
 	struct cursor_buffer buffers[2];
 	uint32_t *map;              // owned: the buffers' memory
 	struct wl_pointer *pointer; // while it is on a head
@@ -66,8 +68,9 @@ void cursor_disconnect(struct cursor *cursor);
 void cursor_set(struct cursor *cursor, const uint32_t *pixels, uint32_t hot_x, uint32_t hot_y);
 void cursor_reset(struct cursor *cursor);
 
-/* The pointer is on a head; pointer NULL: it is not. */
-void cursor_pointed(struct cursor *cursor, struct wl_pointer *pointer, uint32_t serial);
+/* The pointer is on a head, whose pixels are of that scale; pointer NULL: it is not. */
+void cursor_pointed(
+	struct cursor *cursor, struct wl_pointer *pointer, uint32_t serial, uint32_t scale);
 
 /* Events were handled: sends what could not be sent before. */
 void cursor_update(struct cursor *cursor);

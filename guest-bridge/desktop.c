@@ -5,9 +5,13 @@
 #include <wayland-client.h>
 
 #include "clock.h"
+#include "fractional-scale-client-protocol.h"
 #include "mullion-guest-v1-client-protocol.h"
 #include "presentation-time-client-protocol.h"
+#include "viewporter-client-protocol.h"
 #include "xdg-shell-client-protocol.h"
+
+#define SCALE_ONE 120
 
 static void handle_size(void *data, struct mullion_desktop_v1 *object, uint32_t width,
 	uint32_t height, uint32_t refresh, uint32_t scale) {
@@ -36,12 +40,45 @@ static const struct mullion_desktop_v1_listener guest_desktop_listener = {
 	.ping = handle_ping,
 };
 
+/* wp_fractional_scale_v1 rounds so. */
+static uint32_t to_pixels(uint32_t length, uint32_t scale) {
+	return (uint32_t)(((uint64_t)length * scale + SCALE_ONE / 2) / SCALE_ONE);
+}
+
+static uint32_t to_surface(uint32_t pixels, uint32_t scale) {
+	uint64_t length = ((uint64_t)pixels * SCALE_ONE + scale / 2) / scale;
+	return length > 0 ? (uint32_t)length : 1;
+}
+
+static void tell_size(struct desktop *desktop) {
+	const struct resize_size size = {
+		.width = to_pixels(desktop->asked_width, desktop->scale),
+		.height = to_pixels(desktop->asked_height, desktop->scale),
+		.scale = desktop->fractional != NULL ? desktop->scale : 0,
+	};
+	if (desktop->resizable && desktop->heard) {
+		desktop->ops->resized(desktop->data, &size);
+	}
+}
+
+static void handle_preferred_scale(
+	void *data, struct wp_fractional_scale_v1 *fractional, uint32_t scale) {
+	struct desktop *desktop = data;
+	if (scale > 0 && scale != desktop->scale) {
+		desktop->scale = scale;
+		tell_size(desktop);
+	}
+}
+
+static const struct wp_fractional_scale_v1_listener fractional_listener = {
+	.preferred_scale = handle_preferred_scale,
+};
+
 static void handle_xdg_configure(void *data, struct xdg_surface *xdg_surface, uint32_t serial) {
 	struct desktop *desktop = data;
 	xdg_surface_ack_configure(xdg_surface, serial);
-	if (desktop->resizable) {
-		desktop->ops->resized(desktop->data, &desktop->wanted);
-	}
+	desktop->heard = true;
+	tell_size(desktop);
 	desktop->ops->configured(desktop->data);
 }
 
@@ -52,10 +89,8 @@ static const struct xdg_surface_listener xdg_surface_listener = {
 static void handle_toplevel_configure(void *data, struct xdg_toplevel *toplevel, int32_t width,
 	int32_t height, struct wl_array *states) {
 	struct desktop *desktop = data;
-	desktop->wanted = (struct resize_size){
-		.width = width > 0 ? (uint32_t)width : 0,
-		.height = height > 0 ? (uint32_t)height : 0,
-	};
+	desktop->asked_width = width > 0 ? (uint32_t)width : 0;
+	desktop->asked_height = height > 0 ? (uint32_t)height : 0;
 	bool fullscreen = false;
 	const uint32_t *state;
 	wl_array_for_each(state, states) {
@@ -105,6 +140,22 @@ static void set_title(struct desktop *desktop, const struct desktop_setup *setup
 	xdg_toplevel_set_title(desktop->toplevel, title);
 }
 
+/* A pixel of the guest's is one of the screen only where the surface has another size than its
+ * buffer. */
+static void take_scale(struct desktop *desktop) {
+	struct wayland *wayland = desktop->wayland;
+	if (wayland->fractional_scales == NULL || wayland->viewporter == NULL) {
+		return;
+	}
+	desktop->viewport = wp_viewporter_get_viewport(wayland->viewporter, desktop->surface);
+	desktop->fractional = wp_fractional_scale_manager_v1_get_fractional_scale(
+		wayland->fractional_scales, desktop->surface);
+	if (desktop->fractional != NULL) {
+		wp_fractional_scale_v1_add_listener(
+			desktop->fractional, &fractional_listener, desktop);
+	}
+}
+
 static int take_toplevel_role(struct desktop *desktop, const struct desktop_setup *setup) {
 	desktop->xdg_surface =
 		xdg_wm_base_get_xdg_surface(desktop->wayland->wm_base, desktop->surface);
@@ -118,6 +169,7 @@ static int take_toplevel_role(struct desktop *desktop, const struct desktop_setu
 	}
 	xdg_toplevel_add_listener(desktop->toplevel, &toplevel_listener, desktop);
 	set_title(desktop, setup);
+	take_scale(desktop);
 	xdg_toplevel_set_app_id(desktop->toplevel, "mullion-device");
 	wl_surface_commit(desktop->surface);
 	return 0;
@@ -137,6 +189,7 @@ int desktop_init(struct desktop *desktop, const struct desktop_setup *setup) {
 	*desktop = (struct desktop){
 		.wayland = wayland,
 		.resizable = setup->resizable,
+		.scale = SCALE_ONE,
 		.ops = setup->ops,
 		.data = setup->data,
 	};
@@ -168,6 +221,12 @@ void desktop_finish(struct desktop *desktop) {
 	}
 	if (desktop->guest_desktop != NULL) {
 		mullion_desktop_v1_destroy(desktop->guest_desktop);
+	}
+	if (desktop->fractional != NULL) {
+		wp_fractional_scale_v1_destroy(desktop->fractional);
+	}
+	if (desktop->viewport != NULL) {
+		wp_viewport_destroy(desktop->viewport);
 	}
 	if (desktop->toplevel != NULL) {
 		xdg_toplevel_destroy(desktop->toplevel);
@@ -256,15 +315,32 @@ void desktop_ask_presented(struct desktop *desktop, uint64_t aim) {
 	}
 }
 
+/* What is asked for, where the guest has followed, and else what its pixels come to. */
+static uint32_t surface_length(const struct desktop *desktop, uint32_t pixels, uint32_t asked) {
+	return to_pixels(asked, desktop->scale) == pixels ? asked
+							  : to_surface(pixels, desktop->scale);
+}
+
 static void resize(struct desktop *desktop, uint32_t width, uint32_t height) {
-	if (width == desktop->width && height == desktop->height) {
+	uint32_t surface_width = width, surface_height = height;
+	if (desktop->viewport != NULL) {
+		surface_width = surface_length(desktop, width, desktop->asked_width);
+		surface_height = surface_length(desktop, height, desktop->asked_height);
+	}
+	if (surface_width == desktop->surface_width && surface_height == desktop->surface_height) {
 		return;
 	}
-	desktop->width = width;
-	desktop->height = height;
+	desktop->surface_width = surface_width;
+	desktop->surface_height = surface_height;
+	if (desktop->viewport != NULL) {
+		wp_viewport_set_destination(
+			desktop->viewport, (int32_t)surface_width, (int32_t)surface_height);
+	}
 	if (desktop->toplevel != NULL && !desktop->resizable) {
-		xdg_toplevel_set_min_size(desktop->toplevel, (int32_t)width, (int32_t)height);
-		xdg_toplevel_set_max_size(desktop->toplevel, (int32_t)width, (int32_t)height);
+		xdg_toplevel_set_min_size(
+			desktop->toplevel, (int32_t)surface_width, (int32_t)surface_height);
+		xdg_toplevel_set_max_size(
+			desktop->toplevel, (int32_t)surface_width, (int32_t)surface_height);
 	}
 }
 

@@ -23,7 +23,7 @@ struct desktop_ops {
 	void (*configured)(void *data);
 	void (*visible)(void *data, bool visible);
 	void (*fullscreen)(void *data, bool fullscreen);
-	/* What the compositor shows it in, also while the user resizes; all 0: its choice. */
+	/* What the compositor shows it in, also while the user resizes; size 0: our choice. */
 	void (*resized)(void *data, const struct resize_size *size);
 	/* The compositor will draw again: the answer to a commit. */
 	void (*frame)(void *data);
@@ -55,8 +55,12 @@ struct desktop {
 	struct mullion_desktop_v1 *guest_desktop;
 	struct xdg_surface *xdg_surface;
 	struct xdg_toplevel *toplevel;
-	struct resize_size wanted; // by the toplevel's configure
-	uint32_t width, height;    // of the last commit
+	struct wp_fractional_scale_v1 *fractional;
+	struct wp_viewport *viewport;
+	uint32_t scale;                         // 120ths, of the toplevel's output
+	uint32_t asked_width, asked_height;     // by the toplevel's configure, of the surface
+	uint32_t surface_width, surface_height; // of the last commit, of the surface
+	bool heard;                             // of a configure
 	struct desktop_feedback feedbacks[DESKTOP_FEEDBACKS];
 	const struct desktop_ops *ops;
 	void *data;

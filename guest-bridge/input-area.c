@@ -10,3 +10,21 @@ int32_t input_scale(wl_fixed_t position, uint32_t offset, uint32_t size, uint32_
 	uint64_t value = (at * (LINK_INPUT_ABS_LIMIT + 1) + unit - 1) / unit;
 	return value < LINK_INPUT_ABS_LIMIT ? (int32_t)value : LINK_INPUT_ABS_LIMIT;
 }
+
+static wl_fixed_t in_pixels(wl_fixed_t position, uint32_t size, uint32_t surface) {
+	if (surface == 0 || surface == size) {
+		return position;
+	}
+	int64_t scaled = (int64_t)position * size / surface;
+	return scaled > INT32_MAX ? INT32_MAX : scaled < INT32_MIN ? INT32_MIN : (wl_fixed_t)scaled;
+}
+
+int32_t input_area_x(const struct input_area *area, wl_fixed_t x) {
+	return input_scale(in_pixels(x, area->width, area->surface_width), area->x, area->width,
+		area->span_width);
+}
+
+int32_t input_area_y(const struct input_area *area, wl_fixed_t y) {
+	return input_scale(in_pixels(y, area->height, area->surface_height), area->y, area->height,
+		area->span_height);
+}

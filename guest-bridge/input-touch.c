@@ -30,10 +30,8 @@ static void make_room(struct input_touch *touch, uint32_t events) {
 static void append_place(
 	struct input_touch *touch, const struct input_slot *slot, wl_fixed_t x, wl_fixed_t y) {
 	const struct input_area *area = &slot->area;
-	append(touch, LINK_INPUT_TOUCH_X, slot,
-		input_scale(x, area->x, area->width, area->span_width));
-	append(touch, LINK_INPUT_TOUCH_Y, slot,
-		input_scale(y, area->y, area->height, area->span_height));
+	append(touch, LINK_INPUT_TOUCH_X, slot, input_area_x(area, x));
+	append(touch, LINK_INPUT_TOUCH_Y, slot, input_area_y(area, y));
 }
 
 static struct input_slot *find(struct input_touch *touch, int32_t id) {

@@ -96,10 +96,8 @@ static const struct wl_keyboard_listener keyboard_listener = {
 static void point(struct input *input, wl_fixed_t x, wl_fixed_t y) {
 	const struct input_area *area = &input->area;
 	if (area->width != 0 && area->height != 0) {
-		append(input, LINK_INPUT_ABS_X, 0,
-			input_scale(x, area->x, area->width, area->span_width));
-		append(input, LINK_INPUT_ABS_Y, 0,
-			input_scale(y, area->y, area->height, area->span_height));
+		append(input, LINK_INPUT_ABS_X, 0, input_area_x(area, x));
+		append(input, LINK_INPUT_ABS_Y, 0, input_area_y(area, y));
 	}
 }
 

@@ -8,11 +8,13 @@
 #include <wayland-client.h>
 
 #include "cursor-shape-client-protocol.h"
+#include "fractional-scale-client-protocol.h"
 #include "linux-dmabuf-client-protocol.h"
 #include "log.h"
 #include "mullion-guest-v1-client-protocol.h"
 #include "presentation-time-client-protocol.h"
 #include "relative-pointer-client-protocol.h"
+#include "viewporter-client-protocol.h"
 #include "xdg-shell-client-protocol.h"
 
 #define COMPOSITOR_VERSION 4 // wl_surface.damage_buffer
@@ -118,6 +120,12 @@ static void handle_global(void *data, struct wl_registry *registry, uint32_t nam
 		w->cursor_shapes == NULL) {
 		w->cursor_shapes =
 			wl_registry_bind(registry, name, &wp_cursor_shape_manager_v1_interface, 1);
+	} else if (strcmp(interface, wp_fractional_scale_manager_v1_interface.name) == 0 &&
+		w->fractional_scales == NULL) {
+		w->fractional_scales = wl_registry_bind(
+			registry, name, &wp_fractional_scale_manager_v1_interface, 1);
+	} else if (strcmp(interface, wp_viewporter_interface.name) == 0 && w->viewporter == NULL) {
+		w->viewporter = wl_registry_bind(registry, name, &wp_viewporter_interface, 1);
 	} else if (strcmp(interface, zwp_relative_pointer_manager_v1_interface.name) == 0 &&
 		w->relative_pointers == NULL) {
 		w->relative_pointers = wl_registry_bind(
@@ -241,6 +249,12 @@ static void destroy_globals(struct wayland *w) {
 	}
 	if (w->relative_pointers != NULL) {
 		zwp_relative_pointer_manager_v1_destroy(w->relative_pointers);
+	}
+	if (w->viewporter != NULL) {
+		wp_viewporter_destroy(w->viewporter);
+	}
+	if (w->fractional_scales != NULL) {
+		wp_fractional_scale_manager_v1_destroy(w->fractional_scales);
 	}
 	if (w->cursor_shapes != NULL) {
 		wp_cursor_shape_manager_v1_destroy(w->cursor_shapes);

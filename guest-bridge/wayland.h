@@ -39,6 +39,8 @@ struct wayland {
 	struct mullion_guest_v1 *guest;
 	struct xdg_wm_base *wm_base;
 	struct wp_cursor_shape_manager_v1 *cursor_shapes;
+	struct wp_fractional_scale_manager_v1 *fractional_scales;
+	struct wp_viewporter *viewporter;
 	struct zwp_relative_pointer_manager_v1 *relative_pointers;
 	struct zwp_linux_dmabuf_v1 *dmabuf;
 

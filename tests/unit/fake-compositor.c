@@ -9,10 +9,12 @@
 #include <unistd.h>
 
 #include "cursor-shape-protocol.h"
+#include "fractional-scale-protocol.h"
 #include "linux-dmabuf-protocol.h"
 #include "mullion-guest-v1-protocol.h"
 #include "presentation-time-protocol.h"
 #include "relative-pointer-protocol.h"
+#include "viewporter-protocol.h"
 #include "xdg-shell-protocol.h"
 
 static void destroy_resource(struct wl_client *client, struct wl_resource *resource) {
@@ -38,7 +40,7 @@ static void forget(struct wl_resource *resource) {
 static void forget_surface(struct wl_resource *resource) {
 	struct fake_surface *surface = wl_resource_get_user_data(resource);
 	struct wl_resource **all[] = {&surface->resource, &surface->desktop, &surface->xdg_surface,
-		&surface->toplevel, &surface->frame};
+		&surface->toplevel, &surface->frame, &surface->fractional, &surface->viewport};
 	forget_in(all, sizeof(all) / sizeof(all[0]), resource);
 }
 
@@ -208,6 +210,63 @@ static const struct mullion_guest_v1_interface guest_requests = {
 
 static void bind_guest(struct wl_client *client, void *data, uint32_t version, uint32_t id) {
 	make(data, client, &mullion_guest_v1_interface, version, id, &guest_requests);
+}
+
+/* wp_fractional_scale_manager_v1 and wp_viewporter */
+
+static const struct wp_fractional_scale_v1_interface fractional_requests = {
+	.destroy = destroy_resource,
+};
+
+static void get_fractional(struct wl_client *client, struct wl_resource *resource, uint32_t id,
+	struct wl_resource *surface_resource) {
+	struct fake_surface *surface = wl_resource_get_user_data(surface_resource);
+	surface->fractional = make_part(
+		surface, client, &wp_fractional_scale_v1_interface, 1, id, &fractional_requests);
+}
+
+static const struct wp_fractional_scale_manager_v1_interface fractionals_requests = {
+	.destroy = destroy_resource,
+	.get_fractional_scale = get_fractional,
+};
+
+static void bind_fractionals(struct wl_client *client, void *data, uint32_t version, uint32_t id) {
+	make(data, client, &wp_fractional_scale_manager_v1_interface, version, id,
+		&fractionals_requests);
+}
+
+static void set_source(struct wl_client *client, struct wl_resource *resource, wl_fixed_t x,
+	wl_fixed_t y, wl_fixed_t width, wl_fixed_t height) {
+	assert(false);
+}
+
+static void set_destination(
+	struct wl_client *client, struct wl_resource *resource, int32_t width, int32_t height) {
+	struct fake_surface *surface = wl_resource_get_user_data(resource);
+	surface->surface_width = width;
+	surface->surface_height = height;
+}
+
+static const struct wp_viewport_interface viewport_requests = {
+	.destroy = destroy_resource,
+	.set_source = set_source,
+	.set_destination = set_destination,
+};
+
+static void get_viewport(struct wl_client *client, struct wl_resource *resource, uint32_t id,
+	struct wl_resource *surface_resource) {
+	struct fake_surface *surface = wl_resource_get_user_data(surface_resource);
+	surface->viewport =
+		make_part(surface, client, &wp_viewport_interface, 1, id, &viewport_requests);
+}
+
+static const struct wp_viewporter_interface viewporter_requests = {
+	.destroy = destroy_resource,
+	.get_viewport = get_viewport,
+};
+
+static void bind_viewporter(struct wl_client *client, void *data, uint32_t version, uint32_t id) {
+	make(data, client, &wp_viewporter_interface, version, id, &viewporter_requests);
 }
 
 /* xdg_wm_base */
@@ -463,6 +522,11 @@ void fake_init(struct fake *fake, const struct fake_options *options) {
 	wl_global_create(fake->display, &wl_compositor_interface, 4, fake, bind_compositor);
 	wl_global_create(fake->display, &xdg_wm_base_interface, 1, fake, bind_wm_base);
 	wl_global_create(fake->display, &wl_seat_interface, 8, fake, bind_seat);
+	if (options->scales) {
+		wl_global_create(fake->display, &wp_fractional_scale_manager_v1_interface, 1, fake,
+			bind_fractionals);
+		wl_global_create(fake->display, &wp_viewporter_interface, 1, fake, bind_viewporter);
+	}
 	if (!options->no_guest_role) {
 		wl_global_create(fake->display, &mullion_guest_v1_interface, 1, fake, bind_guest);
 	}

@@ -29,6 +29,7 @@ struct fake_options {
 	bool no_guest_role;   // only xdg_wm_base
 	bool no_presentation; // no wp_presentation
 	bool no_shapes;       // no wp_cursor_shape_manager_v1
+	bool scales;          // wp_fractional_scale_manager_v1 and wp_viewporter
 	bool few_formats;     // only ARGB8888 and XRGB8888
 	bool hold_frames;     // frame callbacks are answered by fake_frame() only
 	bool hold_buffers;    // nothing is released
@@ -40,8 +41,10 @@ struct fake_surface {
 	struct wl_resource *resource; // NULL: there is none
 	// NULL where it has none.
 	struct wl_resource *desktop, *xdg_surface, *toplevel;
-	char *title; // owned
-	bool fixed;  // a size was set for the toplevel
+	struct wl_resource *fractional, *viewport;
+	int32_t surface_width, surface_height; // by the viewport, 0 before
+	char *title;                           // owned
+	bool fixed;                            // a size was set for the toplevel
 
 	// The next commit.
 	struct wl_resource *attached;

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "fractional-scale-protocol.h"
 #include "mullion-guest-v1-protocol.h"
 #include "xdg-shell-protocol.h"
 
@@ -168,6 +169,45 @@ static void an_ordinary_window_may_be_followed(void **state) {
 	rig_finish(&rig);
 }
 
+static void an_ordinary_window_gets_the_pixels_of_its_screen(void **state) {
+	const uint32_t arrow[64 * 64] = {0xffffffff};
+	struct rig_setup setup = {
+		.follow = true, .flushed = true, .fake = {.no_guest_role = true, .scales = true}};
+	struct rig rig;
+	rig_init_with(&rig, &setup);
+	struct fake_surface *head = rig.fake.head;
+	RIG_UNTIL(&rig, head->commits == 1 && rig.fake.pointer != NULL);
+	assert_int_equal(head->surface_width, RIG_WIDTH);
+	configure_toplevel(&rig, 601, 400);
+	RIG_UNTIL(&rig, rig.head->resized == 1);
+	assert_int_equal(rig.head->width, 601);
+	wp_fractional_scale_v1_send_preferred_scale(head->fractional, 180);
+	RIG_UNTIL(&rig, rig.head->resized == 2);
+	assert_int_equal(rig.head->width, 902);
+	assert_int_equal(rig.head->height, 600);
+	assert_int_equal(rig.head->scale, 180);
+	// Until the guest follows its window has the size of its own pixels.
+	rig_flush(&rig, 0, 0, 0, 10, 10);
+	RIG_UNTIL(&rig, head->commits == 2);
+	assert_int_equal(head->surface_width, 213);
+	assert_int_equal(head->surface_height, 133);
+	rig_set_head(&rig, 0, 902, 600, 0);
+	bridge_scanout_changed(rig.bridge, 0);
+	RIG_UNTIL(&rig, head->commits == 3);
+	assert_int_equal(head->surface_width, 601);
+	assert_int_equal(head->surface_height, 400);
+	// Where it points, and what at.
+	bridge_set_cursor(rig.bridge, arrow, 6, 3);
+	point(&rig, 0, 300, 200);
+	assert_int_equal(rig.input.events[0].value * 902 / 32768, 300 * 902 / 601);
+	assert_int_equal(rig.input.events[1].value * 600 / 32768, 300);
+	RIG_UNTIL(&rig, rig.fake.cursor.surface != NULL && rig.fake.cursor.surface->commits == 1);
+	assert_int_equal(rig.fake.cursor.surface->surface_width, 43);
+	assert_int_equal(rig.fake.cursor.hot_x, 4);
+	assert_int_equal(rig.fake.cursor.hot_y, 2);
+	rig_finish(&rig);
+}
+
 static void a_window_that_is_closed_is_a_monitor_unplugged(void **state) {
 	const struct rig_setup setup = {.heads = 3, .flushed = true, .fake.no_guest_role = true};
 	struct rig rig;
@@ -233,6 +273,7 @@ int main(void) {
 		cmocka_unit_test(positions_span_the_heads_side_by_side),
 		cmocka_unit_test(sizes_are_told_when_they_have_settled),
 		cmocka_unit_test(an_ordinary_window_may_be_followed),
+		cmocka_unit_test(an_ordinary_window_gets_the_pixels_of_its_screen),
 		cmocka_unit_test(a_window_that_is_closed_is_a_monitor_unplugged),
 		cmocka_unit_test(many_heads_wait_for_a_compositor_that_does_not_read),
 	};
