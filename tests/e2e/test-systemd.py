@@ -55,7 +55,7 @@ class Host(Machine):
 
   def stored(self):
     """Names of what is in the service's store."""
-    status, text = self.run("as systemd-analyze --user --no-pager fdstore mulliond.service")
+    status, text = self.run("as env COLUMNS=400 systemd-analyze --user --no-pager fdstore mulliond.service")
     return sorted(re.findall(r"^guest\.\S+", text, re.MULTILINE)) if status == 0 else []
 
 
@@ -108,7 +108,10 @@ def keeps(host):
   host.wait_drawn()
   def kept():
     names = host.stored()
-    return {"guest.card.slice", "guest.card.vmm", "guest.card.memory-0", "guest.machine.vmm"} <= set(names)
+    # The functions of a device share the guest's memory, of which each has a descriptor.
+    return {"guest.card.slice", "guest.card.vmm", "guest.card.memory-0", "guest.machine.vmm",
+      "guest.machine.memory-0", "guest.machine.keyboard-vmm", "guest.machine.keyboard-memory-0",
+      "guest.machine.touch-state", "guest.machine.touch-memory-0"} <= set(names)
   wait_until(kept, "the store is filled", 20, 0.5)
 
 
