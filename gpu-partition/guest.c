@@ -1,31 +1,22 @@
-#include "guest.h"
+#include "guest-parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "fd.h"
-#include "gpu-ports.h"
 #include "guest-socket.h"
 #include "log.h"
 #include "refuse.h"
-#include "sandbox-cgroup.h"
 
 #define START_TIMEOUT_US (45 * USEC_PER_SEC)
 #define LOST_TIMEOUT_US (3 * USEC_PER_SEC) // from the loss of a peer to the end of its process
 #define TERMINATE_TIMEOUT_US (2 * USEC_PER_SEC)
-
-/* What QEMU and the GPU's process need besides the guest's own memory and processors: a
- * translator's code, tables, pictures; worker threads; the devices' share of time. */
-#define MEMORY_OVERHEAD (UINT64_C(2) << 30)
-#define THREADS_OVERHEAD 256
-#define CPUS_OVERHEAD 2
 
 enum {
 	STEP_NONE,
@@ -109,50 +100,19 @@ static void restart(struct guest *guest) {
 	}
 }
 
-static void open_group(struct guest *guest) {
-	const struct config_guest *config = guest->config;
-	const struct sandbox_cgroup_limits limits = {
-		.memory = config->memory + config->vram + MEMORY_OVERHEAD,
-		.threads = THREADS_OVERHEAD + config->cpus,
-		.cpus = config->cpus + CPUS_OVERHEAD,
-	};
-	guest->group = sandbox_cgroup_open(guest->cgroups, name_of(guest), &limits);
-}
-
-/* Takes processes in that are new. */
-static void fill_group(struct guest *guest) {
-	const pid_t pids[] = {guest->gpu.device.process.pid, guest->machine.process.pid};
-	for (size_t i = 0; i < 2; i++) {
-		if (pids[i] != guest->grouped[i]) {
-			guest->grouped[i] = pids[i];
-			int error = pids[i] != 0 ? sandbox_cgroup_add(guest->group, pids[i]) : 0;
-			if (error < 0) {
-				log_warning("guest '%s': process %d is without limits: %s",
-					name_of(guest), pids[i], strerror(-error));
-			}
-		}
-	}
-}
-
-static void close_group(struct guest *guest) {
-	guest->group = fd_close(guest->group);
-	sandbox_cgroup_remove(guest->cgroups, name_of(guest));
-}
-
 static void finish_parts(struct guest *guest) {
 	fd_shelf_clear(&guest->shelf);
 	qemu_needs_finish(&guest->needs);
 	machine_finish(&guest->machine);
 	gpu_finish(&guest->gpu);
-	close_group(guest);
+	guest_close_group(guest);
 	drop_display(guest);
 	if (!guest_is_off(guest)) {
 		guest_socket_clean(name_of(guest));
 	}
 }
 
-/* Nothing of it is left once both processes are gone. */
-static void finish_if_gone(struct guest *guest) {
+void guest_finish_if_gone(struct guest *guest) {
 	if (guest->machine.process.pid != 0 || !gpu_is_gone(&guest->gpu)) {
 		return;
 	}
@@ -183,8 +143,7 @@ static int handle_terminate_timeout(sd_event_source *source, uint64_t usec, void
 	return 0;
 }
 
-/* Ends both processes; the state follows when they are gone. */
-static void end(struct guest *guest, const char *reason) {
+void guest_end(struct guest *guest, const char *reason) {
 	if (guest->ending) {
 		return;
 	}
@@ -204,7 +163,7 @@ static void end(struct guest *guest, const char *reason) {
 
 static int handle_lost_timeout(sd_event_source *source, uint64_t usec, void *data) {
 	struct guest *guest = data;
-	end(guest, guest->lost);
+	guest_end(guest, guest->lost);
 	return 0;
 }
 
@@ -228,7 +187,7 @@ static void handle_gpu_input(void *data, const struct link_input *input) {
 }
 
 static void handle_changed(void *data) {
-	fill_group(data); // a device may have taken another one's place
+	guest_fill_group(data); // a device may have taken another one's place
 	changed(data);
 }
 
@@ -243,11 +202,11 @@ static void handle_gpu_replaced(void *data) {
 
 static void handle_gpu_ended(void *data, const char *reason) {
 	struct guest *guest = data;
-	end(guest, reason);
-	finish_if_gone(guest);
+	guest_end(guest, reason);
+	guest_finish_if_gone(guest);
 }
 
-static const struct gpu_ops gpu_ops = {
+const struct gpu_ops guest_gpu_ops = {
 	.input = handle_gpu_input,
 	.changed = handle_changed,
 	.replaced = handle_gpu_replaced,
@@ -281,11 +240,11 @@ static void handle_machine_lost(void *data, const char *reason) {
 static void handle_machine_ended(void *data, bool orderly, const char *reason) {
 	struct guest *guest = data;
 	bool wanted = orderly && guest->state != GUEST_STARTING;
-	end(guest, wanted ? NULL : reason);
-	finish_if_gone(guest);
+	guest_end(guest, wanted ? NULL : reason);
+	guest_finish_if_gone(guest);
 }
 
-static const struct machine_ops machine_ops = {
+const struct machine_ops guest_machine_ops = {
 	.running = handle_machine_running,
 	.changed = handle_changed,
 	.lost = handle_machine_lost,
@@ -303,7 +262,7 @@ static void refuse_start(struct guest *guest, char *reason) {
 }
 
 static int handle_start_timeout(sd_event_source *source, uint64_t usec, void *data) {
-	end(data, "QEMU did not start in 45 seconds");
+	guest_end(data, "QEMU did not start in 45 seconds");
 	return 0;
 }
 
@@ -336,34 +295,6 @@ int guest_show(struct guest *guest, int display, int viewer) {
 	return 0;
 }
 
-/* For a later mulliond; without it the guest ends with this one. */
-static void record(const struct guest *guest) {
-	const struct config_guest *config = guest->config;
-	const struct gpu *gpu = &guest->gpu;
-	struct guest_record kept = {
-		.base = gpu->base,
-		.limit = gpu->limit,
-		.aperture = gpu->aperture,
-		.stop_timeout = config->stop_timeout,
-		.vmm = config->vmm,
-		.sandbox = config->sandbox,
-		.colour = config->colour,
-		.title = config->title,
-		.setup = gpu->device.setup,
-	};
-	struct stat slice;
-	int error =
-		fstat(gpu->fds[LINK_FD_SLICE], &slice) < 0 ? -errno : gpu_ports_record(gpu, &kept);
-	if (error == 0) {
-		kept.slice = slice.st_ino;
-		error = guest_record_save(config->name, &kept);
-	}
-	if (error < 0) {
-		log_warning("guest '%s': a restarted mulliond will not know it: %s", config->name,
-			strerror(-error));
-	}
-}
-
 static int start_machine(struct guest *guest, char **ret_reason) {
 	char *path = guest_socket_qmp_path(name_of(guest), ret_reason);
 	int listener = path == NULL ? -1 : guest_socket_listen(path, SOCK_STREAM, ret_reason);
@@ -375,28 +306,28 @@ static int start_machine(struct guest *guest, char **ret_reason) {
 	}
 	const struct machine_sockets sockets = {guest->gpu.sockets, listener, qmp};
 	int error = machine_start(&guest->machine, guest->event, guest->host, guest->config,
-		&guest->needs, &sockets, &machine_ops, guest, ret_reason);
+		&guest->needs, &sockets, &guest_machine_ops, guest, ret_reason);
 	// From here on it is there for as long as QEMU listens.
 	close(listener);
 	return error;
 }
 
-static struct gpu_home home_of(struct guest *guest) {
+struct gpu_home guest_home(struct guest *guest) {
 	return (struct gpu_home){
 		.vram = guest->vram, .shelf = &guest->shelf, .group = guest->group};
 }
 
 static void start_processes(struct guest *guest) {
 	char *reason = NULL;
-	open_group(guest);
-	const struct gpu_home home = home_of(guest);
-	if (gpu_start(&guest->gpu, guest->event, guest->config, &home, &gpu_ops, guest, &reason) <
-		0) {
+	guest_open_group(guest);
+	const struct gpu_home home = guest_home(guest);
+	if (gpu_start(&guest->gpu, guest->event, guest->config, &home, &guest_gpu_ops, guest,
+		    &reason) < 0) {
 		refuse_start(guest, reason);
 		return;
 	}
-	fill_group(guest);
-	record(guest);
+	guest_fill_group(guest);
+	guest_save_record(guest);
 	show_kept(guest);
 	if (guest->config->vmm == CONFIG_VMM_EXTERNAL) {
 		set_running(guest);
@@ -407,7 +338,7 @@ static void start_processes(struct guest *guest) {
 		return;
 	}
 	fd_shelf_put(&guest->shelf, FD_SHELF_ERRORS, guest->machine.errors);
-	fill_group(guest);
+	guest_fill_group(guest);
 	qemu_needs_finish(&guest->needs);
 	set_timer(guest, START_TIMEOUT_US, handle_start_timeout);
 	changed(guest);
@@ -467,13 +398,12 @@ static int handle_step_timeout(sd_event_source *source, uint64_t usec, void *dat
 		set_timer(guest, guest->config->stop_timeout, handle_step_timeout);
 	} else {
 		log_warning("guest '%s': did not stop in time: killed", name_of(guest));
-		end(guest, NULL);
+		guest_end(guest, NULL);
 	}
 	return 0;
 }
 
-/* Power-down, and what follows where that does not help. */
-static bool stop_in_order(struct guest *guest) {
+bool guest_stop_in_order(struct guest *guest) {
 	if (!machine_power_down(&guest->machine)) {
 		return false;
 	}
@@ -489,7 +419,7 @@ void guest_stop(struct guest *guest) {
 		return;
 	}
 	guest->asked = true;
-	if (guest->state != GUEST_RUNNING || !stop_in_order(guest)) {
+	if (guest->state != GUEST_RUNNING || !guest_stop_in_order(guest)) {
 		guest_kill(guest);
 	}
 }
@@ -500,100 +430,9 @@ void guest_kill(struct guest *guest) {
 		return;
 	}
 	guest->asked = true;
-	end(guest, NULL);
+	guest_end(guest, NULL);
 	// Where there is no process yet, none will end.
-	finish_if_gone(guest);
-}
-
-/* A device in the place of one that is gone, where all that it needs was kept. */
-static int revive_gpu(
-	struct guest *guest, const struct guest_record *record, int *fds, char **ret_reason) {
-	const struct gpu_home home = home_of(guest);
-	if (*ret_reason == NULL) {
-		refuse(ret_reason, GPU_GONE);
-	}
-	if (!gpu_can_revive(record, fds)) {
-		fd_close_many(fds, FD_SHELF_SLOTS);
-		return -1;
-	}
-	log_warning("guest '%s': %s: started again", name_of(guest),
-		*ret_reason != NULL ? *ret_reason : "out of memory");
-	free(*ret_reason);
-	*ret_reason = NULL;
-	gpu_finish(&guest->gpu);
-	return gpu_revive(&guest->gpu, guest->event, name_of(guest), record, &home, fds, &gpu_ops,
-		guest, ret_reason);
-}
-
-static int adopt_gpu(struct guest *guest, const struct guest_record *record, int *fds, int link,
-	bool machine_is_there, uint64_t deadline, char **ret_reason) {
-	const struct gpu_home home = home_of(guest);
-	int error = -ESRCH;
-	if (link >= 0) {
-		error = gpu_adopt(&guest->gpu, guest->event, name_of(guest), record, &home, link,
-			deadline, &gpu_ops, guest, ret_reason);
-	} else if (!machine_is_there) {
-		error = refuse(ret_reason, "it ended while no mulliond ran");
-	}
-	if (error == -ESRCH && machine_is_there) {
-		return revive_gpu(guest, record, fds, ret_reason);
-	}
-	fd_close_many(fds, FD_SHELF_SLOTS);
-	return error;
-}
-
-static int adopt_machine(struct guest *guest, int qmp, int errors, char **ret_reason) {
-	pid_t pid;
-	int pidfd = qmp < 0 ? -ESRCH : guest_socket_peer(qmp, &pid);
-	if (pidfd < 0) {
-		fd_close(qmp);
-		fd_close(errors);
-		return refuse(ret_reason, "QEMU ended while no mulliond ran");
-	}
-	int error = machine_adopt(&guest->machine, guest->event, guest->host, guest->config, pid,
-		pidfd, qmp, errors, &machine_ops, guest);
-	fd_shelf_put(&guest->shelf, FD_SHELF_ERRORS, errors);
-	return error < 0 ? refuse(ret_reason, "QEMU cannot be taken over: %s", strerror(-error))
-			 : 0;
-}
-
-void guest_adopt(struct guest *guest, const struct guest_record *record, int link, int qmp,
-	uint64_t deadline) {
-	char *reason = NULL;
-	guest->state = GUEST_RUNNING;
-	guest->ran = true;
-	bool machine = record->vmm == CONFIG_VMM_QEMU;
-	int fds[FD_SHELF_SLOTS];
-	fd_shelf_take(&guest->shelf, fds);
-	int errors = fds[FD_SHELF_ERRORS];
-	fds[FD_SHELF_ERRORS] = -1;
-	int error = adopt_gpu(guest, record, fds, link, !machine || qmp >= 0, deadline, &reason);
-	if (!machine) {
-		fd_close(qmp);
-		fd_close(errors);
-	} else if (adopt_machine(guest, qmp, errors, error < 0 ? NULL : &reason) < 0) {
-		error = -1;
-		machine = false;
-	}
-	// Of a guest without a file it is not known what it may take: its group stays as it is.
-	if (!guest->orphan) {
-		open_group(guest);
-		fill_group(guest);
-	}
-	if (error == 0) {
-		log_info("guest '%s': goes on", name_of(guest));
-		changed(guest);
-		return;
-	}
-	guest->reason = reason;
-	fd_shelf_clear(&guest->shelf);
-	// Without its device the guest can still end in order; a device that lies cannot stay.
-	if (machine && link < 0 && stop_in_order(guest)) {
-		return;
-	}
-	gpu_kill(&guest->gpu);
-	end(guest, "out of memory");
-	finish_if_gone(guest);
+	guest_finish_if_gone(guest);
 }
 
 struct guest *guest_create(sd_event *event, const struct config_host *host,
