@@ -35,6 +35,7 @@ struct guest_client {
 	struct guest *guest;
 	struct wl_client *wl;
 	struct wl_listener destroy, resource_created;
+	unsigned uncounted;     // objects that may come before any bound can be reached
 	uint64_t commits_since; // us
 	unsigned commits;
 	struct log_limit log_limit;
@@ -74,9 +75,17 @@ static enum wl_iterator_result count(struct wl_resource *resource, void *data) {
 	return WL_ITERATOR_CONTINUE;
 }
 
+static unsigned least(unsigned a, unsigned b) {
+	return a < b ? a : b;
+}
+
 static void handle_resource_created(struct wl_listener *listener, void *data) {
 	struct guest_client *client = wl_container_of(listener, client, resource_created);
 	struct counts counts = {0};
+	if (client->uncounted > 0) {
+		client->uncounted--;
+		return;
+	}
 	wl_client_for_each_resource(client->wl, count, &counts);
 	if (counts.objects > OBJECTS_MAX || counts.surfaces > SURFACES_MAX ||
 		counts.pools > POOLS_MAX) {
@@ -85,7 +94,10 @@ static void handle_resource_created(struct wl_listener *listener, void *data) {
 			"disconnected",
 			client->guest->name, counts.objects, counts.surfaces, counts.pools);
 		wl_client_post_implementation_error(client->wl, "too many objects");
+		return;
 	}
+	client->uncounted = least(OBJECTS_MAX - counts.objects,
+		least(SURFACES_MAX - counts.surfaces, POOLS_MAX - counts.pools));
 }
 
 struct guest_client *guest_client_create(struct guest *guest, int *ret_socket) {

@@ -40,6 +40,12 @@ static struct software_texture *texture_from_base(struct wlr_texture *base) {
 	return texture;
 }
 
+/* The pixels are read where the client has them: in the same buffer, new ones are there. */
+static bool texture_update_from_buffer(
+	struct wlr_texture *base, struct wlr_buffer *buffer, const pixman_region32_t *damage) {
+	return buffer == texture_from_base(base)->buffer;
+}
+
 /* A client that grows its pool has moved the pixels to another address. */
 static bool has_moved(const struct software_texture *texture) {
 	void *data;
@@ -80,6 +86,7 @@ static void texture_destroy(struct wlr_texture *base) {
 }
 
 static const struct wlr_texture_impl texture_impl = {
+	.update_from_buffer = texture_update_from_buffer,
 	.read_pixels = texture_read_pixels,
 	.preferred_read_format = texture_preferred_read_format,
 	.destroy = texture_destroy,
