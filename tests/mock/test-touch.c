@@ -27,12 +27,13 @@ struct table {
 	int hand;          // on the touch screen
 };
 
-static int set_up(void **state) {
+static int set_up_with(void **state, unsigned outputs) {
 	static const char *const guests[] = {"work", "play", NULL};
 	const struct session_options options = {
 		.program = MACHINE_PROGRAM,
 		.guests = guests,
 		.mullion_ini = "[desktop]\noutput = 1280x1024\nfilter = nearest\n",
+		.outputs = outputs,
 	};
 	struct table *table = calloc(1, sizeof(*table));
 	*state = table;
@@ -42,6 +43,14 @@ static int set_up(void **state) {
 	int play = session_take_display(&table->desk->session, "play", START_MSEC);
 	table->hand = machine_connect(&table->desk->session);
 	return table->hand >= 0 && peer_connect(&table->play, play) ? 0 : -1;
+}
+
+static int set_up(void **state) {
+	return set_up_with(state, 1);
+}
+
+static int set_up_two_outputs(void **state) {
+	return set_up_with(state, 2);
 }
 
 static int tear_down(void **state) {
@@ -79,18 +88,23 @@ static void move_window(struct table *table, const char *name, int x, int y) {
 	assert_int_equal(session_call_json(&table->desk->session, "Move", parameters), 0);
 }
 
-/* Both guests show something, 'play' has the focus, and both have taken the touch. */
-static struct table *begin(void **state) {
-	struct table *table = *state;
-	touch(table, "plug");
+/* Both guests show something and have taken the touch. */
+static void show_both(struct table *table) {
 	desk_show(table->desk, 0, WIDTH, HEIGHT, GREEN);
 	show_play(table);
-	move_window(table, "work", WORK_X, WORK_Y);
-	move_window(table, "play", PLAY_X, PLAY_Y);
-	assert_int_equal(session_call(&table->desk->session, "Focus", "name", "play", NULL), 0);
 	peer_take_touch(&table->desk->peer);
 	peer_take_touch(&table->play);
 	sync_all(table);
+}
+
+/* The same, side by side, and 'play' has the focus. */
+static struct table *begin(void **state) {
+	struct table *table = *state;
+	touch(table, "plug");
+	show_both(table);
+	move_window(table, "work", WORK_X, WORK_Y);
+	move_window(table, "play", PLAY_X, PLAY_Y);
+	assert_int_equal(session_call(&table->desk->session, "Focus", "name", "play", NULL), 0);
 	return table;
 }
 
@@ -144,6 +158,24 @@ static void screen_that_goes_cancels_what_is_on_it(void **state) {
 	assert_int_equal(work->motions + work->ups, 0);
 	touch(table, "down 0 %d %d", WORK_X + 10, WORK_Y + 10);
 	assert_int_equal(work->downs, 2);
+}
+
+static void screen_is_one_output_the_first_unless_it_names_one(void **state) {
+	struct table *table = *state;
+	touch(table, "plug");
+	show_both(table);
+	move_window(table, "work", WORK_X, WORK_Y);
+	move_window(table, "play", 1280 + WORK_X, WORK_Y);
+	touch(table, "down 0 %d %d", WORK_X + 30, WORK_Y + 40);
+	assert_finger(&table->desk->peer, 0, 30, 40);
+	touch(table, "unplug");
+	touch(table, "plug 2");
+	wl_touch_release(table->play.touch.wl);
+	peer_take_touch(&table->play);
+	sync_all(table);
+	touch(table, "down 0 %d %d", WORK_X + 50, WORK_Y + 60);
+	assert_finger(&table->play, 0, 50, 60);
+	assert_int_equal(table->desk->peer.touch.downs, 1);
 }
 
 /* Fingers */
@@ -446,6 +478,8 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		table_test(seat_has_touch_only_with_a_touch_screen),
 		table_test(screen_that_goes_cancels_what_is_on_it),
+		cmocka_unit_test_setup_teardown(screen_is_one_output_the_first_unless_it_names_one,
+			set_up_two_outputs, tear_down),
 		table_test(finger_is_told_where_it_is_on_the_picture),
 		table_test(finger_stays_with_the_guest_it_touched_first),
 		table_test(each_finger_has_a_guest_of_its_own),

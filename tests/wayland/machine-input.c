@@ -6,8 +6,8 @@
  *	keyboard N, remove N         N is 0 to 3
  *	key N CODE 1|0
  *	leds N                       enum wlr_keyboard_led
- *	plug, unplug                 the touch screen
- *	down ID X Y, motion ID X Y   pixels of the first output
+ *	plug [N], unplug             the touch screen, which names output N, from 1, as its
+ *	down ID X Y, motion ID X Y   pixels of its output; all are as large as the first
  *	up ID, cancel ID
  *	frame
  */
@@ -53,9 +53,15 @@ static uint32_t now_ms(void) {
 	return (uint32_t)(now.tv_sec * 1000 + now.tv_nsec / 1000000);
 }
 
-static void plug(void) {
+static void plug(int number) {
 	if (!plugged) {
 		wlr_touch_init(&screen, &touch_impl, "test touch screen");
+		const struct output *output;
+		wl_list_for_each (output, &server->outputs, link) {
+			if (--number == 0) {
+				screen.output_name = strdup(output->wlr->name);
+			}
+		}
 		wl_signal_emit_mutable(&server->backend->events.new_input, &screen.base);
 		plugged = true;
 	}
@@ -106,9 +112,7 @@ static int use_keyboard(const char *what, struct board *board, uint32_t code, bo
 }
 
 static bool touch(const char *what, int id, double x, double y) {
-	if (strcmp(what, "plug") == 0) {
-		plug();
-	} else if (!plugged) {
+	if (!plugged) {
 		return false;
 	} else if (strcmp(what, "unplug") == 0) {
 		unplug();
@@ -145,6 +149,9 @@ static void obey(const char *command, char answer[static 16]) {
 	sscanf(command, "%15s %d %lf %lf", what, &id, &x, &y);
 	if (is_for_keyboard(what) && id >= 0 && id < KEYBOARDS) {
 		number = use_keyboard(what, &boards[id], (uint32_t)x, y != 0);
+	} else if (strcmp(what, "plug") == 0) {
+		plug(id);
+		number = 0;
 	} else if (touch(what, id, x / output->wlr->width, y / output->wlr->height)) {
 		number = 0;
 	}
