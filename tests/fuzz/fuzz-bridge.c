@@ -11,6 +11,7 @@
 #include "fd.h"
 #include "log.h"
 #include "memfd.h"
+#include "touch-pointer.h"
 
 /*
  * The bridge of two heads against a compositor that says what it likes: the input is its side
@@ -35,6 +36,8 @@ struct compositor {
 	unsigned unanswered[HEADS]; // flushes, but for one a frame
 	int fd;                     // -1 when closed
 	int link[2];                // what the bridge hands on goes through here
+	struct touch_pointer touch_pointer;
+	bool fingers[LINK_INPUT_SLOTS]; // that are down
 	uint32_t callback;          // the last wl_callback that the bridge asked for
 };
 
@@ -61,6 +64,21 @@ static void handle_input(void *data, const struct link_input *input) {
 	struct link_message message = {.type = LINK_INPUT, .input = *input}, received;
 	int fds[FD_MAX];
 	size_t n;
+	for (uint32_t i = 0; i < input->count; i++) {
+		const struct link_input_event *event = &input->events[i];
+		bool finger = event->type >= LINK_INPUT_TOUCH && event->type <= LINK_INPUT_TOUCH_Y;
+		FUZZ_CHECK(!finger || event->code < LINK_INPUT_SLOTS);
+		FUZZ_CHECK(event->type != LINK_INPUT_TOUCH ||
+			(event->value == 1) != compositor->fingers[event->code]);
+		if (event->type == LINK_INPUT_TOUCH) {
+			compositor->fingers[event->code] = event->value == 1;
+		}
+	}
+	// As a device does it whose guest has no touch screen.
+	touch_pointer_convert(&compositor->touch_pointer, &message.input);
+	if (message.input.count == 0) {
+		return;
+	}
 	FUZZ_CHECK(link_send(compositor->link[0], &message, NULL, 0) == 0);
 	FUZZ_CHECK(link_receive(compositor->link[1], &received, fds, &n) == 1);
 }
