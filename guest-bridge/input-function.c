@@ -182,8 +182,13 @@ static void publish_again(struct input_function *function) {
 	}
 }
 
+static bool works(const struct input_function *function) {
+	return function->dma != NULL && virtio_pci_runs(&function->virtio) &&
+		state_of(function)->virtio.queues[QUEUE_EVENTS].enabled != 0;
+}
+
 static bool may_work(const struct input_function *function) {
-	return input_function_runs(function) && !function->setup.busy(function->setup.data);
+	return works(function) && !function->setup.busy(function->setup.data);
 }
 
 static int handle_work(sd_event_source *source, void *data) {
@@ -206,8 +211,7 @@ void input_function_resume(struct input_function *function) {
 }
 
 bool input_function_runs(const struct input_function *function) {
-	return function->dma != NULL && virtio_pci_runs(&function->virtio) &&
-		state_of(function)->virtio.queues[QUEUE_EVENTS].enabled != 0;
+	return works(function) && !virtqueue_is_polled(&function->queues[QUEUE_EVENTS]);
 }
 
 static bool has_event(const struct input_function *function, const struct link_input_event *event) {

@@ -80,7 +80,8 @@ void input_function_reset(struct input_function *function);
 /* busy() is over. */
 void input_function_resume(struct input_function *function);
 
-/* The guest's driver runs: it gets what is sent. */
+/* The guest's driver runs: it gets what is sent. One that polls does not count: firmware's (EDK II)
+ * looks 20 times a second, and then knows the last key only. */
 bool input_function_runs(const struct input_function *function);
 
 /* Tells the driver, at once or as soon as it has room. What the device has no events for is left

@@ -347,6 +347,17 @@ bool virtqueue_push(struct virtqueue *queue, uint16_t head, uint32_t written) {
 	return true;
 }
 
+bool virtqueue_is_polled(const struct virtqueue *queue) {
+	if (queue->event_idx || queue->dma == NULL || queue->state->enabled == 0) {
+		return false;
+	}
+	const uint16_t *flags =
+		dma_resolve(queue->dma, queue->state->driver + offsetof(struct vring_avail, flags),
+			sizeof(*flags), DMA_READ);
+	return flags != NULL &&
+		(__atomic_load_n(flags, __ATOMIC_RELAXED) & VRING_AVAIL_F_NO_INTERRUPT) != 0;
+}
+
 /* Whether the driver wants to hear of what was used since the last interrupt. */
 static bool wants_interrupt(struct virtqueue *queue) {
 	const struct device_state_queue *state = queue->state;

@@ -60,6 +60,10 @@ bool virtqueue_pending(struct virtqueue *queue);
  */
 bool virtqueue_has(struct virtqueue *queue, unsigned n);
 
+/* True where the driver has asked for no interrupts: it looks for itself now and then, as firmware
+ * does. */
+bool virtqueue_is_polled(const struct virtqueue *queue);
+
 /*
  * Takes the next chain. Returns true with *ret; false where there is none, or the queue waits,
  * is broken or not enabled. Before it says that there is none, it asks the driver to tell of the

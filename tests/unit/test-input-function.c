@@ -467,6 +467,21 @@ static void an_event_queue_whose_index_jumps_stops_the_device(void **state) {
 	assert_stopped();
 }
 
+static void a_driver_that_polls_is_told_nothing(void **state) {
+	start(LINK_FUNCTION_KEYBOARD, 0, 64, 64);
+	assert_true(input_function_runs(&rig.function));
+	rig.queues[EVENTS].avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
+	assert_false(input_function_runs(&rig.function));
+	input_rig_key(&rig, KEY_A, true);
+	input_rig_spin(&rig);
+	assert_int_equal(rig.seen_len, 0);
+	// With an event index that flag says nothing.
+	input_rig_drive(&rig, EVENT_IDX, 64);
+	rig.queues[EVENTS].avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
+	assert_true(input_function_runs(&rig.function));
+	input_rig_finish(&rig);
+}
+
 static void no_events_without_bus_mastering(void **state) {
 	start(LINK_FUNCTION_KEYBOARD, EVENT_IDX, 64, 64);
 	uint32_t none = 0;
@@ -527,6 +542,7 @@ int main(void) {
 		cmocka_unit_test(buffers_shorter_than_an_event_stop_the_device),
 		cmocka_unit_test(buffers_for_events_that_cannot_be_written_stop_the_device),
 		cmocka_unit_test(an_event_queue_whose_index_jumps_stops_the_device),
+		cmocka_unit_test(a_driver_that_polls_is_told_nothing),
 		cmocka_unit_test(no_events_without_bus_mastering),
 		cmocka_unit_test(a_state_of_noise_becomes_releases),
 	};
