@@ -111,10 +111,10 @@ class Session:
 
   def configure_linux(self, name, card="mullion.card=0", suite="trixie", size="800x600",
       vram="32M", memory="256M", firmware="bios", personality=None, stop_timeout="2s",
-      autostart="no", gpu="", append="", input="qmp", extra="", paths=""):
+      autostart="no", gpu="", append="", input=None, extra="", paths=""):
     """Writes the file of a linux guest, which boots the kernel of a suite, shows the test card
-    (see tests/guests/init) and writes to its first serial port. Without a personality it has
-    the default one."""
+    (see tests/guests/init) and writes to its first serial port. Without a personality or
+    a way for its input it has the default one."""
     kernel, initrd = make_linux(suite)
     if personality:
       gpu += f"\npersonality = {personality}"
@@ -134,7 +134,7 @@ kernel = {kernel}
 initrd = {initrd}
 append = quiet console=tty0 {card} {append}
 network = none
-input = {input}
+{f"input = {input}" if input else ""}
 extra = -serial file:{self.serial_file(name)} {extra}
 paths = {self.path(name + '.serial')}{":" + paths if paths else ""}
 """)

@@ -24,7 +24,7 @@ plan = Plan()
 
 def configure(session):
   session.configure("mullion", "[mullion]\nvram = 64M\n[desktop]\noutput = 1280x800\n")
-  session.configure_linux("linux", size="{}x{}".format(*MODE), input="virtio",
+  session.configure_linux("linux", size="{}x{}".format(*MODE),
     extra="-boot menu=on,splash-time=20000")
 
 

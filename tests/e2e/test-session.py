@@ -19,14 +19,14 @@ MODES = {"firmware": (640, 480), "linux": (800, 600), "newer": OUTPUT}
 # What the guests see: ids and BARs.
 CARDS = {"linux": ("0x1af4 0x1050", (0, 2, 4)), "newer": ("0x1234 0x1111", (0, 2))}
 # Whose input goes through functions of its device.
-VIRTIO_INPUT = "newer"
+VIRTIO_INPUT = ("firmware", "newer")
 # What counts the modes that each sets.
 MODE_SETS = {"firmware": "mode-set", "linux": "command-mode-set", "newer": "mode-set"}
 BOOT_SECONDS = 120
 VRAM = 16 << 20
 
 KEY_F, KEY_G, KEY_TAB, KEY_E, KEY_ENTER, KEY_SPACE, KEY_INSERT = 33, 34, 15, 18, 28, 57, 110
-BTN_LEFT = 272
+BTN_LEFT, BTN_TOUCH = 272, 330
 
 plan = Plan()
 
@@ -71,7 +71,7 @@ network = none
       ("newer", "trixie-backports", "uefi", "bochs")):
     session.configure_linux(name, suite=suite, firmware=firmware, size="{}x{}".format(*MODES[name]),
       vram=f"{VRAM >> 20}M", memory="320M", autostart="yes", stop_timeout="15s",
-      personality=personality, input="virtio" if name == VIRTIO_INPUT else "qmp")
+      personality=personality, input=None if name in VIRTIO_INPUT else "qmp")
 
 
 def program_names():
@@ -153,7 +153,7 @@ def traps(session):
     counts = session.traps(guest)
     same(counts["vram"]["count"], 0, f"traps of '{guest}' for VRAM")
     input = session.ask("traps", guest).get("inputTraps") or []
-    same(any(trap["count"] for trap in input), guest == VIRTIO_INPUT, f"whether input of '{guest}' traps")
+    same(any(trap["count"] for trap in input), guest in VIRTIO_INPUT, f"whether input of '{guest}' traps")
     sets = counts[MODE_SETS[guest]]
     check(sets["count"] > 0, f"'{guest}' set a mode without a trap")
     check(sets["privileged"], "a mode set is not privileged")
@@ -248,7 +248,7 @@ FUNCTION_FDS = {
 
 def device_fds(guest):
   functions = ["gpu"]
-  if guest == VIRTIO_INPUT:
+  if guest in VIRTIO_INPUT:
     functions += ["keyboard", "tablet", "mouse", "touch"]
   expected = {kind.replace("NAME", guest): count for kind, count in DEVICE_FDS.items()}
   for function in functions:
@@ -365,24 +365,42 @@ def buttons(session):
   session.expect_serial("linux", "^wheel -1\nwheel 1$", mark, 10)
 
 
+def tap_at(session, x, y):
+  """Two fingers, of which the first one moves a little."""
+  session.touch(f"down 0 {x} {y}", "frame", "down 1 300 300", "frame", f"motion 0 {x + 20} {y}", "frame",
+    "up 0", "up 1", "frame")
+
+
+def was_seen_at(session, guest, mark, pattern, place):
+  """Where a finger was, in parts of the guest's screen."""
+  seen = [int(value) / 32767 for value in re.findall(pattern, session.serial(guest)[mark:], re.MULTILINE)]
+  check(any(abs(one - place) < 0.002 for one in seen), f"the finger was seen at {seen}, not {place}")
+
+
 @plan.test("a tap reaches a guest without a touch screen as a click, from the first finger")
 def tap(session):
   session.touch("plug")
+  pointer_arrives(session, "linux", (600, 400), (400 / 800, 300 / 600)) # it has heard of the screen
+  mark = session.mark("linux")
+  tap_at(session, 640, 380)
+  session.expect_serial("linux", f"^key {BTN_LEFT} 1\n(.*\n)*key {BTN_LEFT} 0$", mark, 10)
+  for x in (440, 460):
+    was_seen_at(session, "linux", mark, r"^pointer (\d+) \d+$", x / 800)
+  was_seen_at(session, "linux", mark, r"^pointer \d+ (\d+)$", 280 / 600)
+
+
+@plan.test("fingers reach the guest's touch screen")
+def touch(session):
   session.do("fullscreen", "newer")
-  pointer_arrives(session, "newer", (320, 600), (320 / 1280, 600 / 800)) # it has heard of the screen
   mark = session.mark("newer")
-  session.touch("down 0 640 400", "frame", "down 1 300 300", "frame", "motion 0 960 200", "frame",
-    "up 0", "up 1", "frame")
-  session.expect_serial("newer", f"^key {BTN_LEFT} 0$", mark, 10)
-  check(f"key {BTN_LEFT} 1" in session.serial("newer")[mark:], "the guest saw no press")
-  seen = [(int(x) / 32767, int(y) / 32767)
-    for x, y in re.findall(r"^pointer (\d+) (\d+)$", session.serial("newer")[mark:], re.MULTILINE)]
-  for place in ((1 / 2, 1 / 2), (3 / 4, 1 / 4)):
-    check(any(abs(x - place[0]) < 0.002 and abs(y - place[1]) < 0.002 for x, y in seen),
-      f"the finger was seen at {seen}, not {place}")
-  session.touch("unplug")
+  tap_at(session, 640, 380)
+  session.expect_serial("newer", f"^key {BTN_TOUCH} 1\n(.*\n)*key {BTN_TOUCH} 0$", mark, 10)
+  for code, place in ((53, 640 / 1280), (53, 660 / 1280), (54, 380 / 800)):
+    was_seen_at(session, "newer", mark, rf"^contact {code} (\d+)$", place)
+  same(len(re.findall("^contact 57 [^-]", session.serial("newer")[mark:], re.MULTILINE)), 2, "fingers")
   session.do("fullscreen", "off")
   raise_window(session, "linux", 200, 100)
+  session.touch("unplug")
 
 
 @plan.test("motion of a locked pointer reaches the guest as a mouse's, and it gets out by the key")
