@@ -1,4 +1,4 @@
-#include "guest-parts.h"
+#include "guest.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "fd.h"
+#include "guest-parts.h"
 #include "guest-socket.h"
 #include "log.h"
 #include "refuse.h"
