@@ -73,7 +73,10 @@ void device_store_commit(struct device_store *store) {
 }
 
 void device_store_mark(uint64_t *mark, uint64_t value) {
-	__atomic_store_n(mark, value, __ATOMIC_SEQ_CST);
+	// A process that is killed has done all up to an instruction, and nothing after it: only
+	// the order of stores counts, and nobody has to wait until they are seen.
+	__atomic_store_n(mark, value, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
 }
 
 void device_store_close(struct device_store *store) {
