@@ -49,6 +49,7 @@ struct vfio_user_connection {
 	size_t received; // bytes of untrusted_in that were taken from the socket in pieces
 	int fds[VFIO_USER_FDS_MAX]; // owned: those of the message that is coming in
 	size_t fds_len;
+	bool more; // bytes were seen behind it
 
 	size_t reply_size; // bytes of out; 0: no reply
 	int reply_fd;      // borrowed
@@ -213,7 +214,8 @@ static enum step finish_message(struct vfio_user_connection *connection) {
 	drop_message(connection);
 	connection->ops->committed(connection->data);
 	if (connection->unsent == 0) {
-		return STEP_AGAIN;
+		// What comes now is told of; a further look would mostly find nothing.
+		return connection->more ? STEP_AGAIN : STEP_WAIT;
 	}
 	connection->phase = PHASE_SEND;
 	return flush(connection);
@@ -351,6 +353,7 @@ static enum step receive_message(struct vfio_user_connection *connection) {
 		return step;
 	}
 	size_t size = connection->untrusted_in.header.size;
+	connection->more = seen >= HEADER && seen > size;
 	if (seen >= HEADER && (seen < size || fds)) {
 		step = look_at_all(connection, size, &seen);
 		if (step != STEP_AGAIN) {
