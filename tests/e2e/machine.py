@@ -72,6 +72,13 @@ class Machine:
         check("return" in reply, f"{name}: {reply}")
         return reply["return"]
 
+  def tails(self):
+    """The end of its log, for the report of a failure. log: the command that prints it."""
+    try:
+      return self.run(self.log)[1].splitlines()
+    except (AssertionError, OSError, AttributeError):
+      return [] # it has gone, or never came
+
   def finish(self):
     self.process.kill()
     self.process.wait()

@@ -7,13 +7,15 @@ import subprocess
 
 from machine import Machine
 from session import BUILD, TESTS, qemu_lacks
-from tap import skip_all, wait_until
+from tap import wait_until
 
 SCREEN = (1280, 800)
 CARD = (640, 400)
 
 
 class Screen(Machine):
+  log = "tail -n 30 /run/mullion.log /run/guest.log"
+
   def __init__(self, *devices):
     # QEMU gives a button to the last device that has one: the tablet.
     super().__init__("kms-machine", "-device", f"virtio-vga,xres={SCREEN[0]},yres={SCREEN[1]}",
@@ -93,22 +95,8 @@ class Screen(Machine):
     self.do(f"{shlex.quote(os.path.abspath(TESTS))}/vmm/mock-guest {path} {words} >/run/guest.log 2>&1 & mock=$!")
     wait_until(lambda: self.window()["frames"] > 0, "the guest's first frame", 30, 0.5)
 
-  def log(self):
-    try:
-      return self.run("tail -n 30 /run/mullion.log /run/guest.log")[1].splitlines()
-    except Exception:
-      return []
 
-
-def run(plan, *devices):
-  """Runs a plan on such a machine."""
-  why = qemu_lacks()
-  if why:
-    skip_all(why)
-  if not os.path.exists("/usr/lib/systemd/systemd-udevd"):
-    skip_all("udev is not installed")
-  machine = Screen(*devices)
-  try:
-    return plan.run(machine, on_failure=machine.log)
-  finally:
-    machine.finish()
+def lacks():
+  """Why there can be none here, or None."""
+  udev = os.path.exists("/usr/lib/systemd/systemd-udevd")
+  return qemu_lacks() or (None if udev else "udev is not installed")

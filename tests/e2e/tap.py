@@ -62,6 +62,22 @@ def run_program(main):
   sys.exit(1 if main() else 0)
 
 
+def run_plan(plan, make, prepare=None, lacking=None):
+  """Runs a plan as the whole program, in what make() returns: a Session, a Machine. prepare()
+  gets it as well and may return what the tests are given in its place. lacking: why they cannot
+  run here."""
+  def main():
+    if lacking:
+      skip_all(lacking)
+    place = make()
+    try:
+      given = prepare(place) if prepare else None
+      return plan.run(given or place, on_failure=place.tails)
+    finally:
+      place.finish()
+  run_program(main)
+
+
 def skip_all(why):
   """Ends the program where none of its tests can run."""
   print(f"1..0 # SKIP {why}")

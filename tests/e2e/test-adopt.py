@@ -8,7 +8,7 @@ import signal
 import time
 
 from session import Session, memfds, qemu_lacks
-from tap import Plan, check, run_program, same, skip_all, wait_until
+from tap import Plan, check, run_plan, same, wait_until
 
 GUESTS = "linux", "second"
 BOOT_SECONDS = 120
@@ -188,17 +188,5 @@ def ends(session):
   session.process.send_signal(signal.SIGCONT)
 
 
-def main():
-  lacking = qemu_lacks()
-  if lacking:
-    skip_all(lacking)
-  session = Session()
-  try:
-    configure(session)
-    return plan.run(session, on_failure=session.tails)
-  finally:
-    session.finish()
-
-
 if __name__ == "__main__":
-  run_program(main)
+  run_plan(plan, Session, configure, lacking=qemu_lacks())

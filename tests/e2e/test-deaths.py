@@ -8,7 +8,7 @@ import signal
 import subprocess
 
 from session import Session, make_linux, qemu_lacks
-from tap import Plan, check, run_program, same, skip_all, wait_until
+from tap import Plan, check, run_plan, same, wait_until
 
 BOOT_SECONDS = 90
 MODE = "640x480"
@@ -18,12 +18,12 @@ plan = Plan()
 
 
 def configure(session):
-  kernel, initrd = make_linux("trixie")
   session.configure("mullion", "[mullion]\nvram = 32M\n[desktop]\noutput = 800x600\n")
   session.configure_linux("linux", size=MODE, vram="8M", stop_timeout="10s", input="virtio")
-  session.configure("returns", """
+  for name, restart in (("returns", "on-failure"), ("always", "always")):
+    session.configure(name, f"""
 [guest]
-restart = on-failure
+restart = {restart}
 [gpu]
 personality = bochs
 vram = 8M
@@ -34,6 +34,10 @@ firmware = bios
 network = none
 """)
   session.configure("by-hand", f"[gpu]\npersonality = bochs\nvram = 8M\nsize = {MODE}\n[machine]\nvmm = external\n")
+
+
+def qemu_by_hand(session):
+  kernel, initrd = make_linux("trixie")
   return [
     "qemu-system-x86_64", "-M", "q35,memory-backend=mem", "-accel", "tcg", "-m", "256",
     "-object", "memory-backend-memfd,id=mem,size=256M,share=on", "-nodefaults",
@@ -49,7 +53,7 @@ def card_is_up(session, guest):
 
 
 @plan.test("a guest that was started before there was a screen shows its picture on it")
-def late_screen(session, qemu):
+def late_screen(session):
   session.start("mulliond")
   wait_until(lambda: not session.ctl("list")[0], "mulliond answers", 20)
   session.do("start", "linux")
@@ -60,7 +64,7 @@ def late_screen(session, qemu):
 
 
 @plan.test("a guest outlives a compositor that is killed, and the next one shows it")
-def compositor_dies(session, qemu):
+def compositor_dies(session):
   before = session.guest("linux")
   session.process.kill()
   session.process.wait()
@@ -73,10 +77,10 @@ def compositor_dies(session, qemu):
 
 
 @plan.test("a QEMU started by hand connects to an external guest's socket and is shown")
-def by_hand(session, qemu):
+def by_hand(session):
   session.do("start", "by-hand")
   gpu = '{"driver":"vfio-user-pci","socket":{"type":"unix","path":"%s"}}'
-  process = subprocess.Popen(qemu + ["-device", gpu % session.guest("by-hand")["socket"]],
+  process = subprocess.Popen(qemu_by_hand(session) + ["-device", gpu % session.guest("by-hand")["socket"]],
     stdin=subprocess.DEVNULL, start_new_session=True)
   session.started.append(process)
   card_is_up(session, "by-hand")
@@ -89,7 +93,7 @@ def by_hand(session, qemu):
 
 
 @plan.test("a guest whose QEMU is killed has failed, and leaves but a window that says so")
-def qemu_dies(session, qemu):
+def qemu_dies(session):
   os.kill(session.guest("linux")["vmmPid"], signal.SIGKILL)
   session.expect_state("linux", "failed", 10)
   check(session.guest("linux")["reason"], "no reason is given")
@@ -101,23 +105,46 @@ def qemu_dies(session, qemu):
   wait_until(lambda: "linux" not in session.windows(), "its window can be closed", 5)
 
 
+def expect_return(session, name, signal_number):
+  """Ends a guest's QEMU and waits until it runs again."""
+  before = session.guest(name)["vmmPid"]
+  os.kill(before, signal_number)
+  wait_until(lambda: session.guest(name).get("vmmPid") not in (None, before) and
+    session.guest(name)["state"] == "running", f"'{name}' runs again", 40)
+  same(len(session.ask("vram")["slices"]), 1, "slices in use")
+
+
+def expect_kill(session, name):
+  session.do("kill", name)
+  session.expect_state(name, "off", 20)
+  check("reason" not in session.guest(name), "there is a reason")
+
+
 @plan.test("a guest with restart = on-failure comes back when its QEMU is killed, until it is stopped")
-def comes_back(session, qemu):
+def comes_back(session):
   session.do("start", "returns")
   session.expect_state("returns", "running", 40)
   for _ in range(3):
-    before = session.guest("returns")["vmmPid"]
-    os.kill(before, signal.SIGKILL)
-    wait_until(lambda: session.guest("returns").get("vmmPid") not in (None, before) and
-      session.guest("returns")["state"] == "running", "it runs again", 40)
-    same(len(session.ask("vram")["slices"]), 1, "slices in use")
-  session.do("kill", "returns")
+    expect_return(session, "returns", signal.SIGKILL)
+  expect_kill(session, "returns")
+
+
+@plan.test("one whose QEMU ends as after power-off stays off then, and with restart = always comes back")
+def always_comes_back(session):
+  session.do("start", "returns")
+  session.expect_state("returns", "running", 40)
+  os.kill(session.guest("returns")["vmmPid"], signal.SIGTERM)
   session.expect_state("returns", "off", 20)
-  check("reason" not in session.guest("returns"), "there is a reason")
+  session.do("start", "always")
+  session.expect_state("always", "running", 40)
+  expect_return(session, "always", signal.SIGTERM)
+  expect_return(session, "always", signal.SIGKILL)
+  same(session.guest("returns")["state"], "off", "the one that ended for good")
+  expect_kill(session, "always")
 
 
 @plan.test("leaving a session stops no guest of a mulliond that runs by itself")
-def compositor_leaves(session, qemu):
+def compositor_leaves(session):
   session.do("start", "linux")
   session.expect_state("linux", "running")
   session.process.terminate()
@@ -125,17 +152,5 @@ def compositor_leaves(session, qemu):
   same(session.guest("linux")["state"], "running", "the guest of a session that was left")
 
 
-def main():
-  lacking = qemu_lacks()
-  if lacking:
-    skip_all(lacking)
-  session = Session()
-  try:
-    qemu = configure(session)
-    return plan.run(session, qemu, on_failure=session.tails)
-  finally:
-    session.finish()
-
-
 if __name__ == "__main__":
-  run_program(main)
+  run_plan(plan, Session, configure, lacking=qemu_lacks())

@@ -7,7 +7,7 @@ import signal
 import time
 
 from session import Session, make_desktop, qemu_lacks
-from tap import Plan, check, run_program, same, skip_all, wait_until
+from tap import Plan, check, run_plan, same, skip_all, wait_until
 
 NAME = "desktop"
 OUTPUT = (1600, 1000)
@@ -20,7 +20,13 @@ KEY_C, KEY_ENTER = 46, 28
 plan = Plan()
 
 
-def configure(session, disk, kernel, initrd):
+def configure(session):
+  made = make_desktop()
+  if not made:
+    skip_all("the desktop guest cannot be made here")
+  session.backing, kernel, initrd = made
+  session.overlay = session.path("disk.qcow2")
+  make_desktop("overlay", session.backing, session.overlay)
   session.configure("mullion", f"""
 [mullion]
 vram = 128M
@@ -39,7 +45,7 @@ vram = 128M
 memory = 1G
 cpus = 2
 firmware = bios
-disk = {disk}
+disk = {session.overlay}
 kernel = {kernel}
 initrd = {initrd}
 append = root=/dev/vda rw quiet console=tty0
@@ -212,23 +218,5 @@ def reboot(session):
   same(say(session, "sum $((6*7))", r"^sum (\d+)$")[1], "42", "what the shell says")
 
 
-def main():
-  why = qemu_lacks()
-  if why:
-    skip_all(why)
-  made = make_desktop()
-  if not made:
-    skip_all("the desktop guest cannot be made here")
-  session = Session()
-  try:
-    session.backing = made[0]
-    session.overlay = session.path("disk.qcow2")
-    make_desktop("overlay", made[0], session.overlay)
-    configure(session, session.overlay, *made[1:])
-    return plan.run(session, on_failure=session.tails)
-  finally:
-    session.finish()
-
-
 if __name__ == "__main__":
-  run_program(main)
+  run_plan(plan, Session, configure, lacking=qemu_lacks())

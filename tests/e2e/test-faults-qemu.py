@@ -9,7 +9,7 @@ with commas between; MULLION_TEST_ROUNDS says how many.
 import arena
 from faults import FaultSession, Machine, is_long, seeded
 from session import qemu_lacks
-from tap import Plan, run_program, skip_all
+from tap import Plan, run_plan
 
 OUTPUT = (1280, 800)
 # Rows divide a page: the driver of bochs sets X_OFFSET and Y_OFFSET one after the other, and what is
@@ -43,20 +43,13 @@ def configure(session, name, number, size):
   return Machine(session, name, number, size, RATE)
 
 
-def main():
-  lacking = qemu_lacks()
-  if lacking:
-    skip_all(lacking)
-  session = FaultSession()
-  try:
-    session.configure("mullion", "[mullion]\nvram = 96M\n[desktop]\noutput = {}x{}\n".format(*OUTPUT))
-    guests = [configure(session, name, number, size)
-      for number, (name, size) in enumerate(MODES.items(), 1)]
-    left_out = [] if is_long() else [name for name in arena.faults if name not in SHORT]
-    return plan.run(arena.Arena(session, seeded(), guests, OUTPUT, left_out), on_failure=session.tails)
-  finally:
-    session.finish()
+def prepare(session):
+  session.configure("mullion", "[mullion]\nvram = 96M\n[desktop]\noutput = {}x{}\n".format(*OUTPUT))
+  guests = [configure(session, name, number, size)
+    for number, (name, size) in enumerate(MODES.items(), 1)]
+  left_out = [] if is_long() else [name for name in arena.faults if name not in SHORT]
+  return arena.Arena(session, seeded(), guests, OUTPUT, left_out)
 
 
 if __name__ == "__main__":
-  run_program(main)
+  run_plan(plan, FaultSession, prepare, lacking=qemu_lacks())

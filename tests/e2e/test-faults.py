@@ -8,7 +8,7 @@ with commas between; MULLION_TEST_ROUNDS says how many.
 
 import arena
 from faults import FaultSession, Mock, is_long, note, seeded
-from tap import Plan, run_program
+from tap import Plan, run_plan
 
 OUTPUT = (1024, 640)
 MODES = {"one": (320, 240), "two": (400, 300), "three": (256, 192)}
@@ -33,18 +33,14 @@ def leave(field):
   arena.leave(field)
 
 
-def main():
-  session = FaultSession()
-  try:
-    session.configure("mullion", "[mullion]\nvram = 32M\n[desktop]\noutput = {}x{}\n".format(*OUTPUT))
-    guests = []
-    for number, (name, size) in enumerate(MODES.items(), 1):
-      session.configure(name, "[gpu]\npersonality = bochs\nvram = 4M\nsize = {}x{}\n[machine]\nvmm = external\n".format(*size))
-      guests.append(Mock(session, name, number, size, RATE))
-    return plan.run(arena.Arena(session, seeded(), guests, OUTPUT), on_failure=session.tails)
-  finally:
-    session.finish()
+def prepare(session):
+  session.configure("mullion", "[mullion]\nvram = 32M\n[desktop]\noutput = {}x{}\n".format(*OUTPUT))
+  guests = []
+  for number, (name, size) in enumerate(MODES.items(), 1):
+    session.configure(name, "[gpu]\npersonality = bochs\nvram = 4M\nsize = {}x{}\n[machine]\nvmm = external\n".format(*size))
+    guests.append(Mock(session, name, number, size, RATE))
+  return arena.Arena(session, seeded(), guests, OUTPUT)
 
 
 if __name__ == "__main__":
-  run_program(main)
+  run_plan(plan, FaultSession, prepare)

@@ -8,7 +8,7 @@ import re
 import signal
 
 from session import KEY_LEFTSHIFT, TESTS, Session, qemu_lacks
-from tap import Plan, check, run_program, same, skip_all, wait_until
+from tap import Plan, check, run_plan, same, wait_until
 
 MODE = (800, 600)
 BOOT_SECONDS = 120
@@ -237,16 +237,5 @@ def power_off(session):
   wait_until(lambda: not session.left_over(), "all processes have ended", 20)
 
 
-def main():
-  lacks = qemu_lacks()
-  if lacks:
-    skip_all(lacks)
-  session = Session()
-  try:
-    configure(session)
-    return plan.run(session, on_failure=session.tails)
-  finally:
-    session.finish()
-
-
-run_program(main)
+if __name__ == "__main__":
+  run_plan(plan, Session, configure, lacking=qemu_lacks())

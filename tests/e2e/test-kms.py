@@ -6,9 +6,9 @@ The guest in the session is the mock VMM's: what is under test here is the scree
 import os
 import subprocess
 
-from screen import CARD, SCREEN, run
+from screen import CARD, SCREEN, Screen, lacks
 from session import TESTS
-from tap import Plan, check, run_program, same, wait_until
+from tap import Plan, check, run_plan, same, wait_until
 
 plan = Plan()
 
@@ -101,4 +101,4 @@ def leave(machine):
 
 
 if __name__ == "__main__":
-  run_program(lambda: run(plan))
+  run_plan(plan, Screen, lacking=lacks())

@@ -9,7 +9,7 @@ import socket
 import subprocess
 
 from session import Session, program
-from tap import Plan, check, run_program, same, wait_until
+from tap import Plan, check, run_plan, same, wait_until
 
 plan = Plan()
 
@@ -148,15 +148,10 @@ def broken(session):
   same(session.left_over(), {}, "processes")
 
 
-def main():
-  session = Session()
-  try:
-    configure(session)
-    session.start("mulliond")
-    return plan.run(session, on_failure=session.tails)
-  finally:
-    session.finish()
+def prepare(session):
+  configure(session)
+  session.start("mulliond")
 
 
 if __name__ == "__main__":
-  run_program(main)
+  run_plan(plan, Session, prepare)

@@ -9,7 +9,7 @@ import signal
 import time
 
 from session import Session, qemu_lacks
-from tap import Plan, check, run_program, same, skip_all, wait_until
+from tap import Plan, check, run_plan, same, wait_until
 
 LONG = bool(os.environ.get("MULLION_TEST_LONG"))
 KILLS = 20 if LONG else 6
@@ -149,18 +149,10 @@ def leave(session):
   wait_until(lambda: not session.left_over(), "all ends", 10)
 
 
-def main():
-  lacking = qemu_lacks()
-  if lacking:
-    skip_all(lacking)
-  session = Session()
-  try:
-    session.configure("mullion", "[mullion]\nvram = 64M\n[desktop]\noutput = 1024x768\n")
-    session.configure_linux(NAME, "mullion.card=1", input="virtio")
-    return plan.run(session, on_failure=session.tails)
-  finally:
-    session.finish()
+def configure(session):
+  session.configure("mullion", "[mullion]\nvram = 64M\n[desktop]\noutput = 1024x768\n")
+  session.configure_linux(NAME, "mullion.card=1", input="virtio")
 
 
 if __name__ == "__main__":
-  run_program(main)
+  run_plan(plan, Session, configure, lacking=qemu_lacks())

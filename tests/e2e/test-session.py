@@ -12,7 +12,7 @@ import signal
 import time
 
 from session import TESTS, Session, memfds, qemu_lacks
-from tap import Plan, check, run_program, same, skip_all, wait_until
+from tap import Plan, check, run_plan, same, wait_until
 
 OUTPUT = (1280, 800)
 MODES = {"firmware": (640, 480), "linux": (800, 600), "newer": OUTPUT}
@@ -718,18 +718,10 @@ def no_daemon(session):
     same(len(errors.splitlines()), 1, f"lines of mullionctl {words[0]}: {errors!r}")
 
 
-def main():
-  lacking = qemu_lacks()
-  if lacking:
-    skip_all(lacking)
-  session = Session()
-  try:
-    configure(session)
-    session.start(executable=os.path.join(TESTS, "mullion-machine"))
-    return plan.run(session, on_failure=session.tails)
-  finally:
-    session.finish()
+def prepare(session):
+  configure(session)
+  session.start(executable=os.path.join(TESTS, "mullion-machine"))
 
 
 if __name__ == "__main__":
-  run_program(main)
+  run_plan(plan, Session, prepare, lacking=qemu_lacks())

@@ -11,7 +11,7 @@ import subprocess
 import time
 
 from session import TESTS, Session, qemu_lacks
-from tap import Plan, Skip, check, run_program, same, wait_until
+from tap import Plan, Skip, check, run_plan, same, wait_until
 
 LONG = bool(os.environ.get("MULLION_TEST_LONG"))
 ROUNDS = 60 if LONG else 6
@@ -339,14 +339,5 @@ def configure(session):
     session.configure_linux(name, size=REAL_MODE, vram="8M", input="virtio")
 
 
-def main():
-  session = Session()
-  try:
-    configure(session)
-    return plan.run(session, on_failure=session.tails)
-  finally:
-    session.finish()
-
-
 if __name__ == "__main__":
-  run_program(main)
+  run_plan(plan, Session, configure)

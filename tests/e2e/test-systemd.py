@@ -10,7 +10,7 @@ import shlex
 
 from machine import Machine
 from session import BUILD, TESTS, qemu_lacks
-from tap import Plan, check, run_program, same, skip_all, wait_until
+from tap import Plan, check, run_plan, same, wait_until
 
 SYSTEMD = "/usr/lib/systemd/systemd"
 MIB = 1 << 20
@@ -22,6 +22,8 @@ plan = Plan()
 
 
 class Host(Machine):
+  log = "journalctl --no-pager --lines 40"
+
   def __init__(self):
     super().__init__("systemd-machine")
 
@@ -173,23 +175,9 @@ def stops(host):
   same(host.pids("mullion-device") | host.pids("qemu-system-x86_64"), set(), "processes left")
 
 
-def main():
-  why = qemu_lacks()
-  if why:
-    skip_all(why)
-  if not os.path.exists(SYSTEMD):
-    skip_all("systemd is not installed")
-  host = Host()
-  def log():
-    try:
-      return host.run("journalctl --no-pager --lines 40")[1].splitlines()
-    except Exception:
-      return []
-  try:
-    return plan.run(host, on_failure=log)
-  finally:
-    host.finish()
+def lacks():
+  return qemu_lacks() or (None if os.path.exists(SYSTEMD) else "systemd is not installed")
 
 
 if __name__ == "__main__":
-  run_program(main)
+  run_plan(plan, Host, lacking=lacks())

@@ -13,7 +13,7 @@ import signal
 import time
 
 from session import Session, qemu_lacks
-from tap import Plan, check, run_program, same, skip_all, wait_until
+from tap import Plan, check, run_plan, same, wait_until
 
 MODE = (800, 600)
 BOOT_SECONDS = 120
@@ -226,17 +226,5 @@ def leave(session):
   wait_until(lambda: not session.left_over(), "all processes end", 10)
 
 
-def main():
-  lacking = qemu_lacks()
-  if lacking:
-    skip_all(lacking)
-  session = Session()
-  try:
-    configure(session)
-    return plan.run(session, on_failure=session.tails)
-  finally:
-    session.finish()
-
-
 if __name__ == "__main__":
-  run_program(main)
+  run_plan(plan, Session, configure, lacking=qemu_lacks())

@@ -5,9 +5,9 @@ sees of them, and a session that shows one on a real screen without a copy.
 import os
 import shlex
 
-from screen import CARD, run
+from screen import CARD, Screen, lacks
 from session import TESTS
-from tap import Plan, check, run_program, same, wait_until
+from tap import Plan, check, run_plan, same, wait_until
 
 plan = Plan()
 
@@ -57,4 +57,4 @@ def cases(machine):
 
 
 if __name__ == "__main__":
-  run_program(lambda: run(plan))
+  run_plan(plan, Screen, lacking=lacks())
