@@ -8,8 +8,7 @@
 #include "clock.h"
 #include "fd.h"
 
-/* How long a device waits for a mulliond when its VMM is gone, too. */
-#define ALONE_US (60 * USEC_PER_SEC)
+#define ALONE_ACCURACY_USEC (250 * USEC_PER_MSEC)
 
 /* Whether something is left to be told to mulliond, which did not read. */
 static void update_link_interest(struct device *device) {
@@ -27,8 +26,8 @@ static void update_link_interest(struct device *device) {
 static void watch_needed(struct device *device) {
 	device->alone = sd_event_source_disable_unref(device->alone);
 	if (device->link < 0 && !device->vmm_connected) {
-		sd_event_add_time_relative(
-			device->event, &device->alone, CLOCK_MONOTONIC, ALONE_US, 0, NULL, NULL);
+		sd_event_add_time_relative(device->event, &device->alone, CLOCK_MONOTONIC,
+			device->alone_usec, ALONE_ACCURACY_USEC, NULL, NULL);
 	}
 }
 

@@ -24,6 +24,7 @@ struct device {
 	struct link_sandbox sandbox;  // to be told
 	struct missed missed;         // while it does not
 	sd_event_source *alone;       // owned: ends a device that nobody needs
+	uint64_t alone_usec;          // how long it waits for a mulliond when its VMM is gone
 	bool vmm_told, vmm_connected; // what mulliond knows, and what is
 
 	struct link_setup setup;

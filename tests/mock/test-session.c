@@ -348,17 +348,6 @@ static void write_without_reply_is_done(void **state) {
 		vmm_read16(&mock->vmm, VFU_REGION_BAR2, BOCHS_DISPI + 2 * BOCHS_XRES), 1600);
 }
 
-/* As a new mulliond does. */
-static int connect_to_device(const struct mock *mock) {
-	struct sockaddr_un address;
-	socklen_t size = sizeof(address);
-	assert_return_code(
-		getsockname(mock->host.fds[LINK_FD_LINKS], (struct sockaddr *)&address, &size), 0);
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	assert_return_code(connect(fd, (struct sockaddr *)&address, size), 0);
-	return fd;
-}
-
 static enum link_type hear(int link, struct link_message *message, int *fds, size_t *n) {
 	struct pollfd poll_fd = {.fd = link, .events = POLLIN};
 	assert_int_equal(poll(&poll_fd, 1, MOCK_PROMPT_MSEC), 1);
@@ -405,7 +394,7 @@ static void device_serves_on_without_mulliond_and_tells_the_next_one_all(void **
 	shutdown(mock->host.link, SHUT_RDWR);
 	mock_assert_served(mock);
 	for (unsigned i = 0; i < 20; i++) {
-		int link = connect_to_device(mock);
+		int link = device_host_adopt(&mock->host);
 		// The VMM's connection and its memory.
 		assert_int_equal(hear_all(mock, link), 2);
 		struct link_message message = {.type = LINK_PING, .beat.cookie = i};
@@ -425,17 +414,17 @@ static void device_serves_on_without_mulliond_and_tells_the_next_one_all(void **
 static void device_takes_one_mulliond_at_a_time(void **state) {
 	struct mock *mock = *state;
 	shutdown(mock->host.link, SHUT_RDWR);
-	int first = connect_to_device(mock);
+	int first = device_host_adopt(&mock->host);
 	hear_all(mock, first);
-	int second = connect_to_device(mock);
+	int second = device_host_adopt(&mock->host);
 	struct pollfd poll_fd = {.fd = second, .events = POLLIN};
 	assert_int_equal(poll(&poll_fd, 1, 100), 0);
 	close(first);
 	hear_all(mock, second);
 	// One that goes in the middle is like one that never came.
 	close(second);
-	close(connect_to_device(mock));
-	second = connect_to_device(mock);
+	close(device_host_adopt(&mock->host));
+	second = device_host_adopt(&mock->host);
 	hear_all(mock, second);
 	close(second);
 }

@@ -165,7 +165,14 @@ static int start_device(struct device_host *host) {
 	host->link = pair[0];
 	// The leak check at the end of a sanitized device needs what no sandbox allows.
 	bool sandbox = getenv("MULLION_SANITIZED") == NULL;
-	char *argv[] = {"mullion-device", sandbox ? NULL : "--no-sandbox", NULL};
+	char *argv[5] = {"mullion-device"}, **next = &argv[1];
+	if (!sandbox) {
+		*next++ = "--no-sandbox";
+	}
+	if (host->alone != NULL) {
+		*next++ = "--alone";
+		*next++ = (char *)host->alone;
+	}
 	error = process_start(&host->process, argv, &pair[1], 1, NULL);
 	close(pair[1]);
 	fd_close(log);
@@ -190,6 +197,7 @@ int device_host_start(struct device_host *host, const struct device_options *opt
 	keeper_init(&host->keeper);
 	options = options != NULL ? options : &defaults;
 	host->slice_size = options->slice_size != 0 ? options->slice_size : 16 * MIB;
+	host->alone = options->alone;
 	make_setup(host, options);
 	int error = make_ports(host);
 	if (error == 0) {
@@ -208,6 +216,21 @@ int device_host_replace(struct device_host *host) {
 	}
 	stop_reading(host);
 	return start_device(host);
+}
+
+int device_host_adopt(const struct device_host *host) {
+	struct sockaddr_un address;
+	socklen_t size = sizeof(address);
+	if (getsockname(host->fds[LINK_FD_LINKS], (struct sockaddr *)&address, &size) < 0) {
+		return -errno;
+	}
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, size) < 0) {
+		int error = -errno;
+		fd_close(fd);
+		return error;
+	}
+	return fd < 0 ? -errno : fd;
 }
 
 const struct device_state *device_host_state(struct device_host *host) {

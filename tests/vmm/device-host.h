@@ -28,11 +28,13 @@ struct device_options {
 	uint32_t functions;     // 0: 1
 	bool follow;
 	uint32_t hidden_refresh; // mHz; 0: 1 Hz
+	const char *alone;       // of --alone; NULL: not given
 };
 
 struct device_host {
 	struct process process;
 	struct link_setup setup;
+	const char *alone;     // of device_options
 	int link;              // owned: mulliond's end
 	int fds[LINK_FDS_MAX]; // owned: those of LINK_SETUP
 	uint8_t *slice;
@@ -60,6 +62,9 @@ int device_host_stop(struct device_host *host);
  * was kept, as mulliond does. Returns 0 or -errno.
  */
 int device_host_replace(struct device_host *host);
+
+/* Connects as a new mulliond does. Returns the link, the caller's to close, or -errno. */
+int device_host_adopt(const struct device_host *host);
 
 /* The state in force, in a place that each call fills anew. All zero while the device has made none. */
 const struct device_state *device_host_state(struct device_host *host);

@@ -87,6 +87,14 @@ static void become(const char *path, char *const argv[], const int *fds, size_t 
 	_exit(127);
 }
 
+static bool is_to_be_sandboxed(char *const argv[]) {
+	bool sandboxed = strcmp(argv[0], "mullion-device") == 0;
+	for (size_t i = 1; argv[i] != NULL; i++) {
+		sandboxed = sandboxed && strcmp(argv[i], "--no-sandbox") != 0;
+	}
+	return sandboxed;
+}
+
 int process_start(struct process *process, char *const argv[], const int *fds, size_t n,
 	char *const environment[]) {
 	*process = (struct process){.log = -1};
@@ -100,7 +108,7 @@ int process_start(struct process *process, char *const argv[], const int *fds, s
 	char *path = process_find(argv[0]);
 	// As mulliond does it, with the real device and its sandbox.
 	const struct sandbox sandbox = {.kind = SANDBOX_KIND_DEVICE};
-	bool sandboxed = strcmp(argv[0], "mullion-device") == 0 && argv[1] == NULL;
+	bool sandboxed = is_to_be_sandboxed(argv);
 	pid_t pid = sandboxed ? sandbox_fork(&sandbox) : fork();
 	int error = pid >= 0 ? 0 : sandboxed ? pid : -errno;
 	if (pid == 0) {
