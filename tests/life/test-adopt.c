@@ -22,18 +22,11 @@
 
 #include <cmocka.h>
 
-#include "../tree.h"
-
 #include "clock.h"
 #include "guest-socket.h"
+#include "life.h"
 #include "manager.h"
 #include "memfd.h"
-
-#define MIB (UINT64_C(1) << 20)
-#define PATIENCE_US (20 * USEC_PER_SEC)
-
-static char directory[] = "/tmp/test-adopt-XXXXXX";
-static char qemu[4096 + 16];
 
 /* Where there is one, see with_manager(). */
 static struct manager *manager;
@@ -51,23 +44,9 @@ struct fixture {
 };
 
 static int prepare(void **state) {
-	sigset_t child;
-	char self[4096] = "";
-	sigemptyset(&child);
-	sigaddset(&child, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &child, NULL);
-	signal(SIGPIPE, SIG_IGN);
 	// What a killed mulliond leaves behind is reaped here, not by whoever runs the test.
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0 || mkdtemp(directory) == NULL) {
-		return -1;
-	}
-	snprintf(qemu, sizeof(qemu), "%s/fake-qemu", dirname(self));
-	return setenv("MULLION_RUNTIME_DIR", directory, 1);
-}
-
-static int clean_up(void **state) {
-	return tree_remove(directory);
+	return life_prepare(state);
 }
 
 static void on_changed(void *data) {
@@ -76,32 +55,6 @@ static void on_changed(void *data) {
 /* Its input goes through functions of its device. */
 static bool is_typed(const char *guest) {
 	return strstr(guest, "typed") != NULL;
-}
-
-static void fill_guest(struct config_guest *guest, const char *name, uint32_t number) {
-	*guest = (struct config_guest){
-		.name = strdup(name),
-		.file = strdup("guests/x.ini"),
-		.title = strdup(name),
-		.number = number,
-		.stop_timeout = 100 * USEC_PER_MSEC,
-		.vram = 4 * MIB,
-		.aperture = 2 * MIB,
-		.width = 640,
-		.height = 480,
-		.refresh = 60000,
-		.hidden_refresh = 1000,
-		.personality = CONFIG_PERSONALITY_BOCHS,
-		.heads = 1,
-		.vmm = strncmp(name, "external", 8) == 0 ? CONFIG_VMM_EXTERNAL : CONFIG_VMM_QEMU,
-		.qemu = strdup(qemu),
-		.memory = 16 * MIB,
-		.cpus = 1,
-		.accel = CONFIG_ACCEL_TCG,
-		.firmware = CONFIG_FIRMWARE_BIOS,
-		.network = CONFIG_NETWORK_NONE,
-		.input = is_typed(name) ? CONFIG_INPUT_VIRTIO : CONFIG_INPUT_QMP,
-	};
 }
 
 /* Names end with NULL. */
@@ -113,11 +66,13 @@ static void setup(struct fixture *fixture, const char *const *names) {
 	}
 	config.guests = calloc(config.guests_len + 1, sizeof(config.guests[0]));
 	for (size_t i = 0; i < config.guests_len; i++) {
-		fill_guest(&config.guests[i], names[i], (uint32_t)i + 1);
+		bool external = strncmp(names[i], "external", 8) == 0;
+		config.guests[i] = life_guest(names[i], (uint32_t)i + 1,
+			external ? CONFIG_VMM_EXTERNAL : CONFIG_VMM_QEMU);
+		config.guests[i].input =
+			is_typed(names[i]) ? CONFIG_INPUT_VIRTIO : CONFIG_INPUT_QMP;
 	}
-	assert_return_code(sd_event_new(&fixture->event), 0);
-	assert_int_equal(
-		guests_init(&fixture->guests, fixture->event, &config, on_changed, fixture), 0);
+	life_start(&fixture->event, &fixture->guests, &config, on_changed, fixture);
 	for (size_t i = 0; manager != NULL && i < manager->len; i++) {
 		fd_store_give(&fixture->guests.store, manager->kept[i].name,
 			fcntl(manager->kept[i].fd, F_DUPFD_CLOEXEC, 3));
@@ -127,7 +82,7 @@ static void setup(struct fixture *fixture, const char *const *names) {
 /* From here on a service manager keeps descriptors. */
 static void with_manager(void) {
 	static struct manager one;
-	assert_int_equal(manager_init(&one, directory), 0);
+	assert_int_equal(manager_init(&one, life_directory()), 0);
 	manager = &one;
 }
 
@@ -163,18 +118,9 @@ static void teardown(struct fixture *fixture) {
 	}
 }
 
-static bool run_until(struct fixture *fixture, const struct guest *guest, enum guest_state state) {
-	for (uint64_t end = clock_usec() + PATIENCE_US; guest->state != state;) {
-		if (clock_usec() >= end || sd_event_run(fixture->event, 100 * USEC_PER_MSEC) < 0) {
-			return false;
-		}
-	}
-	return true;
-}
-
 static void expect_state(
 	struct fixture *fixture, const struct guest *guest, enum guest_state state) {
-	if (!run_until(fixture, guest, state)) {
+	if (!life_run_until(fixture->event, guest, state)) {
 		fail_msg("'%s' is %s, not %s", guest->config->name, guest_state_name(guest->state),
 			guest_state_name(state));
 	}
@@ -199,7 +145,7 @@ static void live(const char *const *names, struct known *known, int done) {
 	guests_adopt(&f.guests);
 	for (size_t i = 0; i < f.guests.len; i++) {
 		guest_start(f.guests.list[i]);
-		if (!run_until(&f, f.guests.list[i], GUEST_RUNNING)) {
+		if (!life_run_until(f.event, f.guests.list[i], GUEST_RUNNING)) {
 			_exit(1);
 		}
 		// The device has heard all that it needs once it has told of its VMM.
@@ -287,7 +233,7 @@ static void assert_same(const struct guest *guest, const struct known *before) {
 
 static void assert_nothing_left(struct fixture *f, const char *name) {
 	char path[128];
-	snprintf(path, sizeof(path), "%s/guests/%s", directory, name);
+	snprintf(path, sizeof(path), "%s/guests/%s", life_directory(), name);
 	assert_int_equal(access(path, F_OK), -1);
 	assert_null(vram_find(&f->guests.vram, name));
 }
@@ -732,9 +678,9 @@ static void records_come_back_as_they_were(void **state) {
 	};
 	struct guest_record back;
 	char path[128];
-	snprintf(path, sizeof(path), "%s/guests", directory);
+	snprintf(path, sizeof(path), "%s/guests", life_directory());
 	mkdir(path, 0700);
-	snprintf(path, sizeof(path), "%s/guests/r", directory);
+	snprintf(path, sizeof(path), "%s/guests/r", life_directory());
 	mkdir(path, 0700);
 	assert_int_equal(guest_record_load("r", &back), -ENOENT);
 	assert_int_equal(guest_record_save("r", &record), 0);
@@ -754,7 +700,7 @@ static void records_come_back_as_they_were(void **state) {
 	}
 	guest_record_finish(&back);
 	// Cut off anywhere, it is refused.
-	snprintf(path, sizeof(path), "%s/guests/r/record", directory);
+	snprintf(path, sizeof(path), "%s/guests/r/record", life_directory());
 	struct stat status;
 	assert_int_equal(stat(path, &status), 0);
 	for (off_t size = status.st_size; size-- > 0;) {
@@ -784,5 +730,5 @@ int main(void) {
 		cmocka_unit_test(a_pool_that_was_made_smaller_keeps_who_lies_there),
 		cmocka_unit_test(records_come_back_as_they_were),
 	};
-	return cmocka_run_group_tests(tests, prepare, clean_up);
+	return cmocka_run_group_tests(tests, prepare, life_clean_up);
 }

@@ -17,17 +17,10 @@
 
 #include <cmocka.h>
 
-#include "../tree.h"
-
 #include "clock.h"
 #include "fd.h"
 #include "guest-json.h"
-
-#define MIB (UINT64_C(1) << 20)
-#define PATIENCE_US (20 * USEC_PER_SEC)
-
-static char directory[] = "/tmp/test-guest-XXXXXX";
-static char qemu[4096 + 16];
+#include "life.h"
 
 struct fixture {
 	sd_event *event;
@@ -36,52 +29,9 @@ struct fixture {
 	unsigned changes;
 };
 
-static int prepare(void **state) {
-	sigset_t child;
-	char self[4096] = "";
-	sigemptyset(&child);
-	sigaddset(&child, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &child, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0 || mkdtemp(directory) == NULL) {
-		return -1;
-	}
-	snprintf(qemu, sizeof(qemu), "%s/fake-qemu", dirname(self));
-	return setenv("MULLION_RUNTIME_DIR", directory, 1);
-}
-
-static int clean_up(void **state) {
-	return tree_remove(directory);
-}
-
 static void on_changed(void *data) {
 	struct fixture *fixture = data;
 	fixture->changes++;
-}
-
-static void fill_guest(struct config_guest *guest, const char *name, enum config_vmm vmm) {
-	*guest = (struct config_guest){
-		.name = strdup(name),
-		.file = strdup("guests/x.ini"),
-		.title = strdup(name),
-		.number = 1,
-		.stop_timeout = 100 * USEC_PER_MSEC,
-		.vram = 4 * MIB,
-		.aperture = 2 * MIB,
-		.width = 640,
-		.height = 480,
-		.refresh = 60000,
-		.hidden_refresh = 1000,
-		.personality = CONFIG_PERSONALITY_BOCHS,
-		.heads = 1,
-		.vmm = vmm,
-		.qemu = strdup(qemu),
-		.memory = 16 * MIB,
-		.cpus = 1,
-		.accel = CONFIG_ACCEL_TCG,
-		.firmware = CONFIG_FIRMWARE_BIOS,
-		.network = CONFIG_NETWORK_NONE,
-	};
 }
 
 static void setup(
@@ -90,13 +40,11 @@ static void setup(
 	*fixture = (struct fixture){0};
 	config.guests_len = second != NULL ? 2 : 1;
 	config.guests = calloc(config.guests_len, sizeof(config.guests[0]));
-	fill_guest(&config.guests[0], first, vmm);
+	config.guests[0] = life_guest(first, 1, vmm);
 	if (second != NULL) {
-		fill_guest(&config.guests[1], second, vmm);
+		config.guests[1] = life_guest(second, 1, vmm);
 	}
-	assert_return_code(sd_event_new(&fixture->event), 0);
-	assert_int_equal(
-		guests_init(&fixture->guests, fixture->event, &config, on_changed, fixture), 0);
+	life_start(&fixture->event, &fixture->guests, &config, on_changed, fixture);
 	fixture->guest = fixture->guests.list[0];
 }
 
@@ -106,10 +54,7 @@ static void teardown(struct fixture *fixture) {
 }
 
 static void run_until(struct fixture *fixture, const struct guest *guest, enum guest_state state) {
-	for (uint64_t end = clock_usec() + PATIENCE_US; guest->state != state;) {
-		assert_true(clock_usec() < end);
-		assert_return_code(sd_event_run(fixture->event, 100 * USEC_PER_MSEC), 0);
-	}
+	assert_true(life_run_until(fixture->event, guest, state));
 }
 
 static void start(struct fixture *fixture) {
@@ -124,7 +69,8 @@ static void assert_nothing_left(const struct fixture *fixture) {
 	assert_int_equal(guest->gpu.limit, 0);
 	assert_int_equal(fixture->guests.vram.len, 0);
 	char path[128];
-	snprintf(path, sizeof(path), "%s/guests/%s/gpu.sock", directory, guest->config->name);
+	snprintf(
+		path, sizeof(path), "%s/guests/%s/gpu.sock", life_directory(), guest->config->name);
 	assert_int_equal(access(path, F_OK), -1);
 }
 
@@ -632,5 +578,5 @@ int main(void) {
 		cmocka_unit_test(whoever_is_stopped_does_not_start_again),
 		cmocka_unit_test(guests_that_start_together_lie_in_their_order),
 	};
-	return cmocka_run_group_tests(tests, prepare, clean_up);
+	return cmocka_run_group_tests(tests, life_prepare, life_clean_up);
 }

@@ -17,16 +17,11 @@
 
 #include <cmocka.h>
 
-#include "../tree.h"
-
 #include "clock.h"
 #include "fd.h"
+#include "life.h"
 
-#define MIB (UINT64_C(1) << 20)
-#define PATIENCE_US (20 * USEC_PER_SEC)
 #define WATCHERS 40
-
-static char directory[] = "/tmp/test-host-XXXXXX";
 
 struct fixture {
 	sd_event *event;
@@ -37,7 +32,7 @@ struct fixture {
 
 static char *path_of(const char *name) {
 	static char path[64];
-	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	snprintf(path, sizeof(path), "%s/%s", life_directory(), name);
 	return path;
 }
 
@@ -52,30 +47,13 @@ static void on_stop(void *data) {
 	guests_stop_all(&fixture->guests);
 }
 
-static void fill_guest(struct config_guest *guest, const char *name, uint32_t number) {
-	*guest = (struct config_guest){
-		.name = strdup(name),
-		.file = strdup("guests/x.ini"),
-		.title = strdup(name),
-		.number = number,
-		.vram = 4 * MIB,
-		.aperture = 4 * MIB,
-		.personality = CONFIG_PERSONALITY_BOCHS,
-		.heads = 1,
-		.hidden_refresh = 1000,
-		.vmm = CONFIG_VMM_EXTERNAL,
-	};
-}
-
 static void setup(struct fixture *fixture) {
 	struct config config = {.host.vram = 6 * MIB, .guests_len = 2};
 	*fixture = (struct fixture){0};
 	config.guests = calloc(2, sizeof(config.guests[0]));
-	fill_guest(&config.guests[0], "one", 1);
-	fill_guest(&config.guests[1], "two", 2);
-	assert_return_code(sd_event_new(&fixture->event), 0);
-	assert_int_equal(
-		guests_init(&fixture->guests, fixture->event, &config, on_changed, fixture), 0);
+	config.guests[0] = life_guest("one", 1, CONFIG_VMM_EXTERNAL);
+	config.guests[1] = life_guest("two", 2, CONFIG_VMM_EXTERNAL);
+	life_start(&fixture->event, &fixture->guests, &config, on_changed, fixture);
 	assert_int_equal(host_varlink_create(&fixture->host, &fixture->guests, path_of("host"), -1,
 				 on_stop, fixture),
 		0);
@@ -255,19 +233,6 @@ static void the_socket_is_for_its_owner_alone(void **state) {
 	teardown(&f);
 }
 
-static int prepare(void **state) {
-	sigset_t child;
-	sigemptyset(&child);
-	sigaddset(&child, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &child, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	return mkdtemp(directory) != NULL ? setenv("MULLION_RUNTIME_DIR", directory, 1) : -1;
-}
-
-static int clean_up(void **state) {
-	return tree_remove(directory);
-}
-
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(start_and_stop_answer_in_their_time),
@@ -278,5 +243,5 @@ int main(void) {
 		cmocka_unit_test(shutting_down_answers_when_all_is_off),
 		cmocka_unit_test(the_socket_is_for_its_owner_alone),
 	};
-	return cmocka_run_group_tests(tests, prepare, clean_up);
+	return cmocka_run_group_tests(tests, life_prepare, life_clean_up);
 }
