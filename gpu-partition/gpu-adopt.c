@@ -56,6 +56,9 @@ static const char *find_lie(const struct gpu *gpu, const struct guest_record *re
 		untrusted->aperture_size != record->aperture) {
 		return "its slice lies elsewhere";
 	}
+	if (memcmp(untrusted, &record->setup, sizeof(*untrusted)) != 0) {
+		return "it is another card than it was set up as";
+	}
 	if (!gpu_is_memory(untrusted_fds[LINK_FD_SLICE], record->limit, record->slice)) {
 		return "it has other memory than it was given";
 	}
@@ -93,7 +96,6 @@ static int take_setup(
 		return refuse(ret_reason, "its GPU process is not to be trusted: %s", lie);
 	}
 	memcpy(gpu->fds, fds, n * sizeof(*fds));
-	gpu->device.setup = message.setup;
 	// What was kept may not be what it has now.
 	fd_shelf_clear(gpu->shelf);
 	gpu_keep_fds(gpu);
@@ -206,10 +208,8 @@ static int adopt(struct gpu *gpu, const struct guest_record *record, int link, u
 int gpu_adopt(struct gpu *gpu, sd_event *event, const char *name, const struct guest_record *record,
 	const struct gpu_home *home, int link, uint64_t deadline, const struct gpu_ops *ops,
 	void *data, char **ret_reason) {
-	struct link_setup setup = {0};
-	memcpy(setup.name, name, strlen(name) + 1);
 	gpu_init(gpu, event, name, home, ops, data);
-	gpu_init_device(gpu, &setup, record->sandbox);
+	gpu_init_device(gpu, &record->setup, record->sandbox);
 	return adopt(gpu, record, link, deadline, ret_reason);
 }
 

@@ -72,6 +72,12 @@ static void adopt(struct link_setup setup, int *fds) {
 		message.setup.slice_base += 65536;
 	} else if (strcmp(setup.name, "grows") == 0) {
 		message.setup.slice_size += 65536;
+	} else if (strcmp(setup.name, "changes-its-card") == 0) {
+		message.setup.personality = LINK_PERSONALITY_VIRTIO_GPU;
+	} else if (strcmp(setup.name, "grows-heads") == 0) {
+		message.setup.heads++;
+	} else if (strcmp(setup.name, "wants-more") == 0) {
+		message.setup.hidden_refresh *= 60;
 	} else if (strcmp(setup.name, "swaps") == 0) {
 		fds[LINK_FD_SLICE] = memfd_create_sealed("other", setup.slice_size);
 	} else if (strcmp(setup.name, "swaps-state") == 0) {
