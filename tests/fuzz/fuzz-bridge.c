@@ -38,7 +38,7 @@ struct compositor {
 	int link[2];                // what the bridge hands on goes through here
 	struct touch_pointer touch_pointer;
 	bool fingers[LINK_INPUT_SLOTS]; // that are down
-	uint32_t callback;          // the last wl_callback that the bridge asked for
+	uint32_t callback;              // the last wl_callback that the bridge asked for
 };
 
 static unsigned open_descriptors(void) {
