@@ -62,11 +62,13 @@ static bool map(struct resources *resources, const struct device_state_resource 
 		return true;
 	}
 	if (resources->mapped >= RESOURCES_MAPPED_MAX ||
+		backing_bytes(&backing) > RESOURCES_MAPPED_BYTES_MAX - resources->mapped_bytes ||
 		blob_create(blob, resources->udmabuf, ++resources->serial, &backing,
 			&resources->memory) < 0) {
 		return false;
 	}
 	resources->mapped++;
+	resources->mapped_bytes += (*blob)->memory.size;
 	return true;
 }
 

@@ -13,7 +13,9 @@
  * that a flush also transfers.
  */
 
-#define RESOURCES_MAPPED_MAX 256 // at once
+/* Mapped at once, of all resources: the kernel keeps books of every page. */
+#define RESOURCES_MAPPED_MAX 256                       // blobs
+#define RESOURCES_MAPPED_BYTES_MAX (UINT64_C(1) << 30) // bytes
 
 /* Blobs can be shown from now on. udmabuf is borrowed, or -1; memory is copied. */
 void resources_start(struct resources *resources, int udmabuf, const struct guest_memory *memory);

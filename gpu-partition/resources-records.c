@@ -74,6 +74,7 @@ void record_begin_picture(struct resources *resources, uint32_t index) {
 
 void record_unmap(struct resources *resources, uint32_t index) {
 	if (resources->blobs[index] != NULL) {
+		resources->mapped_bytes -= resources->blobs[index]->memory.size;
 		blob_destroy(resources->blobs[index]);
 		resources->blobs[index] = NULL;
 		resources->mapped--;

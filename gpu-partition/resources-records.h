@@ -27,6 +27,7 @@ struct resources {
 	struct tile_key key;            // of all sums
 	struct blob **blobs;            // owned: of each record, NULL where it is not mapped
 	unsigned mapped;                // of them
+	uint64_t mapped_bytes;          // likewise
 	uint64_t serial;                // of the last one
 	struct guest_memory memory;     // of resources_start(), and until then nothing
 	int udmabuf;                    // borrowed, or -1

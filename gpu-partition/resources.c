@@ -245,9 +245,8 @@ uint32_t resources_transfer(struct resources *resources, uint32_t id, const stru
 	if (record == NULL) {
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
 	}
-	// What a blob shows is brought up to date by its flush.
 	return record->blob == 0 ? record_transfer(resources, record, rect, offset, memory)
-				 : VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+				 : VIRTIO_GPU_RESP_OK_NODATA;
 }
 
 uint32_t record_transfer(struct resources *resources, const struct device_state_resource *record,

@@ -66,7 +66,7 @@ bool resources_in_memory(
 /*
  * Copies from the backing what differs, and notes where that was. A rectangle outside the
  * resource or bytes outside the backing are INVALID_PARAMETER; gaps in guest memory read as
- * zeroes.
+ * zeroes. For a blob, which Linux transfers, too, there is nothing to do: its flush sees to it.
  */
 uint32_t resources_transfer(struct resources *resources, uint32_t id, const struct gpu_rect *rect,
 	uint64_t offset, const struct guest_memory *memory);

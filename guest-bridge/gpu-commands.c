@@ -89,14 +89,12 @@ static uint32_t create_blob(struct gpu_commands *commands, const struct gpu_comm
 		: VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 }
 
-/* A picture that was copied stays; one in the guest's memory does not. */
+/* A picture in storage stays; one in the guest's memory, which is there, goes. */
 static uint32_t detach(struct gpu_commands *commands, uint32_t id) {
-	bool mapped = resources_is_mapped(commands->resources, id);
-	uint32_t answer = resources_detach(commands->resources, id);
-	if (answer == VIRTIO_GPU_RESP_OK_NODATA && mapped) {
+	if (resources_is_mapped(commands->resources, id)) {
 		virtio_scanouts_forget(commands->scanouts, id);
 	}
-	return answer;
+	return resources_detach(commands->resources, id);
 }
 
 static uint32_t set_scanout_blob(struct gpu_commands *commands, const struct gpu_command *command) {

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
@@ -130,6 +131,9 @@ int main(int argc, char *argv[]) {
 	}
 	// Only here: in its sandbox there are no files.
 	int udmabuf = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
+	if (udmabuf < 0 && errno != ENOENT) {
+		log_info("/dev/udmabuf cannot be opened: %s; pictures are copied", strerror(errno));
+	}
 	struct link_sandbox layers = {0};
 	if (arguments.sandbox) {
 		device_sandbox(LINK_DEVICE_FD, &layers);

@@ -553,6 +553,8 @@ void virtio_gpu_start(struct virtio_gpu *gpu, const struct dma *dma) {
 	const struct guest_memory memory = gpu_commands_memory(&gpu->commands);
 	resources_start(gpu->resources, gpu->setup.udmabuf, &memory);
 	virtio_scanouts_start(&gpu->scanouts);
+	struct device_state_gpu *state = gpu_state(gpu);
+	resources_usage(gpu->resources, &state->resources, &state->heap_used);
 	handle_ready(gpu);
 	gpu->publish = true;
 	if (gpu_state(gpu)->cursor_set != 0) {

@@ -240,15 +240,18 @@ static bool rect_inside(const struct gpu_rect *rect, const struct device_state_s
 		checked_range(rect->y, rect->height, scanout->picture_height);
 }
 
-/* Of a blob that is mapped. */
+/* Of a blob that is mapped; heads may show it with layouts of their own. */
 static uint32_t flush_mapped(struct virtio_scanouts *scanouts, uint32_t heads,
 	const struct gpu_rect *rect, uint32_t *ret_heads) {
 	const struct damage_boxes all = {
 		.len = 1, .box = {{rect->x, rect->y, rect->width, rect->height}}};
+	bool inside = heads == 0;
 	for (unsigned i = 0; i < scanouts->heads; i++) {
-		if ((heads >> i & 1) != 0 && !rect_inside(rect, &scanouts->state->scanouts[i])) {
-			return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-		}
+		inside = inside ||
+			((heads >> i & 1) != 0 && rect_inside(rect, &scanouts->state->scanouts[i]));
+	}
+	if (!inside) {
+		return VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
 	}
 	for (unsigned i = 0; i < scanouts->heads; i++) {
 		if ((heads >> i & 1) != 0) {

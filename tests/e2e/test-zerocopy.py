@@ -33,8 +33,7 @@ def no_copy(machine):
   same(machine.guest()["heapUsed"], 0, "bytes of the heap in use")
 
 
-@plan.test("a device that is replaced shows it again")
-def replaced(machine):
+def replace(machine):
   before = machine.window()["frames"]
   pid = machine.guest()["devicePid"]
   machine.do(f"kill -9 {pid}")
@@ -42,8 +41,22 @@ def replaced(machine):
   wait_until(lambda: machine.window()["frames"] > before, "its first frame", 20, 0.5)
   window = machine.window()
   wait_until(lambda: machine.shows_card(window["x"], window["y"]), "the card again", 20, 0.5)
+
+
+@plan.test("a device that is replaced shows it again")
+def replaced(machine):
+  replace(machine)
   same(descriptors(machine).count("/dmabuf:"), 1, "dma-bufs")
   same(machine.guest()["heapUsed"], 0, "bytes of the heap in use")
+
+
+@plan.test("a device that is replaced and finds no udmabuf copies it")
+def without(machine):
+  machine.do("mv /dev/udmabuf /dev/udmabuf.away")
+  replace(machine)
+  names = descriptors(machine)
+  check("dmabuf" not in names, f"a dma-buf: {names}")
+  machine.do("mv /dev/udmabuf.away /dev/udmabuf")
 
 
 @plan.test("every case of the mock VMM's driver passes")

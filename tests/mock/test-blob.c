@@ -257,13 +257,15 @@ static void flips_show_each_picture(void **state) {
 	assert_int_equal(p->recorder->out_of_box, 0);
 }
 
-/* The screen is off, as the pages are the guest's for something else now. */
+/* A copy is what stays: the pages are the guest's for something else now. */
 static void a_blob_that_goes_while_it_is_shown_harms_nobody(void **state) {
 	struct shown *p = *state;
 	struct guest_gpu_picture first, second;
 	show(p, &first, 1);
 	assert_int_equal(call(p, guest_gpu_detach(1)), OK);
+	guest_gpu_picture_fill(&first, guest_gpu_picture_rect(&first), 0xff00ff);
 	recorder_run(p->recorder, 100);
+	draw(&first);
 	assert_true(shows(p->recorder, &first));
 	assert_int_equal(set(p, &first), BAD_PARAMETER);
 	assert_int_equal(call(p, guest_gpu_unref(1)), OK);
@@ -334,7 +336,7 @@ static void layouts_that_cannot_be_leave_the_picture(void **state) {
 	// Commands that are not a blob's.
 	struct guest_gpu_rect all = guest_gpu_picture_rect(&picture);
 	assert_int_equal(call(p, guest_gpu_set_scanout(0, 1, all)), BAD_PARAMETER);
-	assert_int_equal(call(p, guest_gpu_transfer(1, all, 0)), BAD_PARAMETER);
+	assert_int_equal(call(p, guest_gpu_transfer(1, all, 0)), OK); // as Linux does
 	assert_int_equal(call(p, guest_gpu_flush(1, (struct guest_gpu_rect){0, 0, WIDTH + 1, 1})),
 		BAD_PARAMETER);
 	recorder_run(p->recorder, 100);

@@ -143,11 +143,21 @@ static void commands_that_are_not_a_blobs_are_refused(void **state) {
 	assert_int_equal(resources_scanout(rig.resources, 1, &whole, &scanout), BAD_PARAMETER);
 	assert_int_equal(
 		resources_scanout_blob(rig.resources, 1, &layout, &whole, &scanout), BAD_RESOURCE);
-	assert_int_equal(
-		resources_transfer(rig.resources, 1, &whole, 0, &rig.memory), BAD_PARAMETER);
+}
+
+/* Linux sends them, too; wherever they say it is, nothing happens. */
+static void transfers_to_a_blob_do_nothing(void **state) {
+	const struct gpu_rect far = {UINT32_MAX, UINT32_MAX, 0, 0};
+	struct scanout scanout;
+	assert_int_equal(create(1, PAGE, PAGE), OK);
+	assert_int_equal(resources_transfer(rig.resources, 1, &far, UINT64_MAX, &rig.memory), OK);
 	assert_int_equal(show(1, &layout), OK);
-	assert_int_equal(
-		resources_transfer(rig.resources, 1, &whole, 0, &rig.memory), BAD_PARAMETER);
+	memset(rig.guest, 0x55, PAGE);
+	assert_int_equal(resources_transfer(rig.resources, 1, &whole, 0, &rig.memory), OK);
+	assert_int_equal(resources_scanout(rig.resources, 1, &whole, &scanout), OK);
+	assert_int_equal(rig.slice.map[scanout.offset + 128], 0);
+	resources_refresh(rig.resources, 1, &whole);
+	assert_int_equal(rig.slice.map[scanout.offset + 128], 0x55);
 }
 
 static void a_full_heap_leaves_what_was_shown(void **state) {
@@ -214,6 +224,7 @@ int main(void) {
 		TEST(blobs_larger_than_their_backing_are_refused),
 		TEST(layouts_outside_of_a_blob_are_refused),
 		TEST(commands_that_are_not_a_blobs_are_refused),
+		TEST(transfers_to_a_blob_do_nothing),
 		TEST(a_full_heap_leaves_what_was_shown),
 		TEST(a_later_process_goes_on_with_the_copy),
 		TEST(records_of_blobs_that_make_no_sense_are_dropped),
