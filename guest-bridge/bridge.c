@@ -63,9 +63,9 @@ static void send_requests(void *data) {
 }
 
 /*
- * Where a head lies among all that are on: side by side, in the order of their numbers. So
- * guests place a display that is new to them; where a user has placed them in another way no
- * Wayland client can know. One that is off can be pointed at, to wake it.
+ * Where a head lies among all that are on: side by side, in the order of their numbers, as
+ * GET_DISPLAY_INFO proposes. So guests place a display that is new to them, though Linux's driver
+ * (6.12, 7.2) passes no places on; where a user has placed them in another way nobody tells us. One that is off can be pointed at, to wake it.
  */
 static void find_area(
 	const struct bridge *bridge, const struct head *head, struct input_area *ret) {
