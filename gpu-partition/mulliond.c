@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
@@ -249,6 +250,15 @@ static void finish(struct daemon *daemon) {
 	free(daemon->runtime);
 }
 
+/* A guest takes some 60 of them, and most sessions start with a limit of 1024. */
+static void allow_descriptors(void) {
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
 int main(int argc, char **argv) {
 	static const struct option options[] = {
 		{"help", no_argument, NULL, 'h'},
@@ -270,6 +280,7 @@ int main(int argc, char **argv) {
 	}
 	umask(0077);
 	log_init("mulliond", NULL, LOG_LEVEL_INFO);
+	allow_descriptors();
 	struct daemon daemon = {.lock = -1};
 	int status = run(&daemon);
 	finish(&daemon);

@@ -4,6 +4,7 @@
 Two real guests draw meanwhile. mullion starts mulliond, the first and every later one.
 """
 import os
+import resource
 import signal
 import time
 
@@ -103,6 +104,8 @@ def begin(session):
     session.expect_serial(name, "^guest: console", seconds=30)
     types(session, name, "echo Typed-$((6*7))", "^Typed-42")
   wait_until(lambda: is_known(session), "the table is complete", 20)
+  soft, hard = resource.prlimit(host_pid(session), resource.RLIMIT_NOFILE)
+  same(soft, hard, "how many descriptors mulliond may have: guests take many")
 
 
 @plan.test("a restarted mulliond takes the guests over as they were")
