@@ -282,6 +282,49 @@ bool virtqueue_has(struct virtqueue *queue, unsigned n) {
 	return waiting >= n || (ask(queue, &waiting) && waiting >= n);
 }
 
+/* The descriptor with which a later chain begins; NULL where there is none. */
+static const void *peek_head(struct virtqueue *queue, uint16_t later) {
+	const struct device_state_queue *state = queue->state;
+	uint64_t at = (uint16_t)(state->available + later) % state->size;
+	const uint16_t *head = dma_resolve(queue->dma,
+		state->driver + offsetof(struct vring_avail, ring) + sizeof(*head) * at,
+		sizeof(*head), DMA_READ);
+	if (head == NULL) {
+		return NULL;
+	}
+	uint64_t index = __atomic_load_n(head, __ATOMIC_RELAXED) % state->size;
+	return dma_resolve(queue->dma, state->desc + sizeof(struct vring_desc) * index,
+		sizeof(struct vring_desc), DMA_READ);
+}
+
+/* What the descriptor speaks of that perhaps lies there. */
+static const void *peek_buffer(struct virtqueue *queue, const void *at) {
+	struct vring_desc descriptor;
+	if (at == NULL) {
+		return NULL;
+	}
+	copy_once(&descriptor, at, sizeof(descriptor));
+	return dma_resolve(queue->dma, descriptor.addr, sizeof(descriptor), DMA_READ);
+}
+
+/*
+ * A driver has written its chains on another processor, so that every step to a command waits
+ * for memory: descriptor, table, command. While this chain is worked on, each of the next ones
+ * is brought one step nearer. Nothing counts that is read for that.
+ */
+static void ask_ahead(struct virtqueue *queue, uint16_t waiting) {
+	if (waiting > 3) {
+		__builtin_prefetch(peek_head(queue, 3));
+	}
+	if (waiting > 2) {
+		__builtin_prefetch(peek_buffer(queue, peek_head(queue, 2)));
+	}
+	if (waiting > 1) {
+		const void *table = peek_buffer(queue, peek_head(queue, 1));
+		__builtin_prefetch(peek_buffer(queue, table));
+	}
+}
+
 bool virtqueue_pop(struct virtqueue *queue, struct virtqueue_chain *ret) {
 	uint16_t waiting;
 	queue->waits = false;
@@ -293,6 +336,7 @@ bool virtqueue_pop(struct virtqueue *queue, struct virtqueue_chain *ret) {
 	if (!read_chain(queue, ret)) {
 		return false;
 	}
+	ask_ahead(queue, waiting);
 	queue->state->available++;
 	return true;
 }
