@@ -141,22 +141,8 @@ static struct device_state state_of(const struct clients *clients, unsigned func
 	return view.state;
 }
 
-static unsigned kept(const struct clients *clients, unsigned function) {
-	unsigned n = 0;
-	for (unsigned i = 0; i < LINK_FUNCTION_SLOTS; i++) {
-		const int *fds = clients->host.keeper.fds;
-		n += fds[function * LINK_FUNCTION_SLOTS + i] >= 0;
-	}
-	return n;
-}
-
-/* The reader of the link is another thread. */
 static void expect_kept(const struct clients *clients, unsigned function, unsigned n) {
-	uint64_t end = clock_usec() + MOCK_PROMPT_MSEC * USEC_PER_MSEC;
-	while (kept(clients, function) != n && clock_usec() < end) {
-		usleep(500);
-	}
-	assert_int_equal(kept(clients, function), n);
+	assert_int_equal(device_host_wait_kept(&clients->host, function, n, MOCK_PROMPT_MSEC), n);
 }
 
 static void each_is_a_function_of_its_own(void **state) {

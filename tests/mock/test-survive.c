@@ -183,12 +183,9 @@ static int compare(const void *a, const void *b) {
 	return x < y ? -1 : x > y;
 }
 
-static unsigned kept(const struct mock *mock) {
-	unsigned n = 0;
-	for (unsigned slot = 0; slot < LINK_SLOTS; slot++) {
-		n += mock->host.keeper.fds[slot] >= 0;
-	}
-	return n;
+static void assert_kept(const struct mock *mock, unsigned n) {
+	assert_int_equal(
+		device_host_wait_kept(&mock->host, LINK_FUNCTION_GPU, n, MOCK_PROMPT_MSEC), n);
 }
 
 /* Kills the device and waits until the next one has handled something; returns us. */
@@ -227,7 +224,7 @@ static void assert_nothing_lost(struct guest *guest, uint64_t accesses) {
 	// Nothing is kept but the connection.
 	int fds = device_host_wait_fds(&mock->host, mock->fds + 1, MOCK_PROMPT_MSEC);
 	assert_int_equal(fds, mock->fds + 1);
-	assert_int_equal(kept(mock), 1);
+	assert_kept(mock, 1);
 }
 
 static void killed_at_any_moment_it_loses_nothing(void **state) {
@@ -345,7 +342,7 @@ static void a_thousand_resets_leave_nothing_behind(void **state) {
 	mock_assert_memory_flat(mock, memory);
 	assert_int_equal(count_threads(device), 1);
 	assert_int_equal(device_host_state(&mock->host)->resets, 1000);
-	assert_int_equal(kept(mock), 1);
+	assert_kept(mock, 1);
 	guest_finish(&guest);
 }
 

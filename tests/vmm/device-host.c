@@ -286,6 +286,26 @@ int device_host_receive(struct device_host *host, struct link_message *ret, int 
 	return result;
 }
 
+static unsigned count_kept(const struct device_host *host, enum link_function function) {
+	const int *fds = host->keeper.fds + function * LINK_FUNCTION_SLOTS;
+	unsigned n = 0;
+	for (unsigned slot = 0; slot < LINK_FUNCTION_SLOTS; slot++) {
+		n += __atomic_load_n(&fds[slot], __ATOMIC_RELAXED) >= 0;
+	}
+	return n;
+}
+
+unsigned device_host_wait_kept(
+	const struct device_host *host, enum link_function function, unsigned n, int timeout_msec) {
+	uint64_t end = clock_usec() + (uint64_t)timeout_msec * USEC_PER_MSEC;
+	unsigned now = count_kept(host, function);
+	while (now != n && clock_usec() < end) {
+		usleep(500);
+		now = count_kept(host, function);
+	}
+	return now;
+}
+
 int device_host_wait_fds(struct device_host *host, int fds, int timeout_msec) {
 	uint64_t end = clock_usec() + (uint64_t)timeout_msec * USEC_PER_MSEC;
 	int now = process_fds(host->process.pid);

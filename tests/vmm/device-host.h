@@ -78,6 +78,11 @@ int device_host_display(struct device_host *host, int fd);
 /* The next message from the device. Returns 1, 0 at its end, -ETIMEDOUT, or -errno. */
 int device_host_receive(struct device_host *host, struct link_message *ret, int timeout_msec);
 
+/* Waits until exactly this many descriptors of a function are kept, which the reader hears of a
+ * little later than the VMM. Returns the number that there are at the end. */
+unsigned device_host_wait_kept(
+	const struct device_host *host, enum link_function function, unsigned n, int timeout_msec);
+
 /* Waits until the device has exactly this many open descriptors. Returns the number that
  * it has at the end. */
 int device_host_wait_fds(struct device_host *host, int fds, int timeout_msec);
