@@ -202,6 +202,16 @@ def killed(session):
   same(len(lines(session, f"^key {KEY_A} 1$", mark)), len(lines(session, f"^key {KEY_A} 0$", mark)), "presses")
 
 
+@plan.test("what is typed while the device is replaced, or hangs, is not lost")
+def typed_without_device(session):
+  for number, end in enumerate((signal.SIGKILL, signal.SIGSTOP)):
+    pid = session.guest("linux")["devicePid"]
+    session.input("type \\n", "sleep 500")
+    os.kill(pid, end)
+    shell(session, f"echo Typed-$(({number}+54)) > /dev/ttyS0", f"^Typed-{number + 54}$", 40)
+    check(session.guest("linux")["devicePid"] != pid, "the device was not replaced")
+
+
 @plan.test("keys go on without the driver, and come back to it")
 def without_driver(session):
   drivers = "/sys/bus/virtio/drivers/virtio_input"
