@@ -344,12 +344,26 @@ void head_drawn(struct head *head) {
 	head_schedule(head);
 }
 
+/* A flip to a picture like the last one needs no commit, unless it is in the guest's own memory:
+ * there it draws in the other one long before it shows that. False where it needs one. */
+static bool pass_over(struct head *head) {
+	struct scanout scanout;
+	get_scanout(head, &scanout);
+	if (scanout.blob.serial != 0 || head->flushes.changed) {
+		return false;
+	}
+	publish_pass_over(&head->publish, &scanout);
+	return true;
+}
+
 void head_flipped(struct head *head, const struct damage_boxes *boxes) {
 	if (!head->told) {
 		head_drawn(head);
 		return;
 	}
-	flushes_flip(&head->flushes, boxes, pace_refresh_after(&head->pace, clock_usec()));
+	if (boxes->len > 0 || !pass_over(head)) {
+		flushes_flip(&head->flushes, boxes, pace_refresh_after(&head->pace, clock_usec()));
+	}
 	head_schedule(head);
 }
 
@@ -358,7 +372,7 @@ void head_flushed(struct head *head, const struct damage_boxes *boxes) {
 	struct scanout scanout;
 	if (head->told && boxes->len == 0) {
 		get_scanout(head, &scanout);
-		if (publish_flips(&head->publish, &scanout)) {
+		if (publish_flips(&head->publish, &scanout) && !pass_over(head)) {
 			flushes_flip(&head->flushes, &none, 0);
 		}
 	}

@@ -371,6 +371,10 @@ bool publish_flips(const struct publish *publish, const struct scanout *scanout)
 		publish->shown.blob.serial != scanout->blob.serial;
 }
 
+void publish_pass_over(struct publish *publish, const struct scanout *scanout) {
+	publish->passed_over = publish_flips(publish, scanout);
+}
+
 static enum publish_result show_direct(struct publish *publish, const struct damage_boxes *boxes,
 	struct publish_picture *picture) {
 	const struct scanout *scanout = &publish->scanout;
@@ -382,6 +386,10 @@ static enum publish_result show_direct(struct publish *publish, const struct dam
 		return PUBLISH_BUSY;
 	}
 	find_damage(publish, boxes, &picture->boxes);
+	if (publish->passed_over && publish_flips(publish, scanout)) {
+		picture->boxes = (struct damage_boxes){
+			.len = 1, .box = {{.width = scanout->width, .height = scanout->height}}};
+	}
 	// Pages of the same picture still have to be flipped: the guest will draw in the other.
 	if (picture->boxes.len == 0 && !publish_flips(publish, scanout)) {
 		return PUBLISH_SAME;
@@ -430,6 +438,7 @@ static enum publish_result show(
 		publish->height = picture.height;
 		publish->shown = publish->scanout;
 		publish->replaced = true;
+		publish->passed_over = false;
 		publish->fresh = false;
 		*ret = picture;
 	}

@@ -49,6 +49,7 @@ struct publish {
 	bool fresh;             // no picture of its mode has come yet
 	uint32_t width, height; // of the last picture, 0: there was none
 	struct scanout shown;   // the last picture, where it was a direct one
+	bool passed_over;       // another one like it is scanned out, and was not shown
 	uint32_t palette[256];  // of the last look, for SCANOUT_C8
 	uint64_t looks;
 	void (*released)(void *data);
@@ -107,6 +108,13 @@ void publish_keep(struct publish *publish, const struct scanout *scanout);
 
 /* Makes the next look find that everything has changed. */
 void publish_invalidate(struct publish *publish);
+
+/*
+ * The guest scans out a picture in the slice that is like the last one, which stays in its place
+ * for now. The guest may draw into that meanwhile, and a compositor show some of it: the next
+ * picture from another place is new altogether.
+ */
+void publish_pass_over(struct publish *publish, const struct scanout *scanout);
 
 /* Whether the last picture shows another place of the slice or of a blob than this scanout. */
 bool publish_flips(const struct publish *publish, const struct scanout *scanout);
