@@ -210,8 +210,11 @@ void input_function_resume(struct input_function *function) {
 	}
 }
 
-bool input_function_runs(const struct input_function *function) {
-	return works(function) && !virtqueue_is_polled(&function->queues[QUEUE_EVENTS]);
+/* Others may ask for no interrupts while they handle one. */
+bool input_function_runs(struct input_function *function) {
+	const struct virtqueue *queue = &function->queues[QUEUE_EVENTS];
+	function->listens = works(function) && (function->listens || !virtqueue_is_polled(queue));
+	return function->listens;
 }
 
 static bool has_event(const struct input_function *function, const struct link_input_event *event) {
@@ -226,7 +229,7 @@ void input_function_send(struct input_function *function, const struct link_inpu
 			known.events[known.count++] = input->events[i];
 		}
 	}
-	if (!input_function_runs(function)) {
+	if (!works(function)) {
 		return;
 	}
 	input_backlog_add(&function->backlog, &known);
@@ -241,6 +244,7 @@ static void handle_reset(void *data) {
 	struct device_state_input *state = &state_of(function)->input;
 	state->select = state->subsel = 0;
 	input_backlog_clear(&function->backlog);
+	function->listens = false;
 	function->publish = false;
 }
 

@@ -59,6 +59,7 @@ struct input_function {
 	sd_event_source *retry;       // owned: a queue waits for memory, or a press for its time
 	uint64_t press_usec;          // INPUT_FUNCTION_PRESS_USEC, unless it is changed
 	uint64_t pressed;             // us: presses have used the time up to then
+	bool listens;                 // the driver has been seen to want interrupts
 	bool publish;                 // an earlier process may not have
 	struct virtqueue_chain chain; // the one in work
 	struct log_limit broken;
@@ -80,9 +81,9 @@ void input_function_reset(struct input_function *function);
 /* busy() is over. */
 void input_function_resume(struct input_function *function);
 
-/* The guest's driver runs: it gets what is sent. One that polls does not count: firmware's (EDK II)
- * looks 20 times a second, and then knows the last key only. */
-bool input_function_runs(const struct input_function *function);
+/* The guest's driver runs: it gets what is sent. One that has polled since it began does not
+ * count: firmware's (EDK II) looks 20 times a second, and then knows the last key only. */
+bool input_function_runs(struct input_function *function);
 
 /* Tells the driver, at once or as soon as it has room. What the device has no events for is left
  * out; without a driver all of it. */
