@@ -121,11 +121,14 @@ static uint64_t present_delay(const struct guest *guest, uint64_t now) {
 	return guest->presents >= PRESENT_BURST && now < next ? next - now : 0;
 }
 
-/* Gives its device a display of ours. */
+/*
+ * Gives its device a display of ours. One after the other: two at once could arrive in another
+ * order, and the device would be left with the one that is over.
+ */
 static void present(struct guest *guest) {
 	struct server *server = guest->server;
-	if (guest->state != GUEST_RUNNING || guest->client != NULL || guest->retry != NULL ||
-		server->leaving) {
+	if (guest->state != GUEST_RUNNING || guest->client != NULL || guest->presenting ||
+		guest->retry != NULL || server->leaving) {
 		return;
 	}
 	uint64_t now = clock_usec();
@@ -147,14 +150,16 @@ static void present(struct guest *guest) {
 	guest->client = guest_client_create(guest, &socket);
 	if (guest->client != NULL) {
 		guest->shown = true; // until we hear otherwise
-		host_link_present(server->host, guest->name, socket);
+		guest->presenting = host_link_present(server->host, guest->name, socket);
 	}
 }
 
-void guest_present_refused(struct server *server, const char *name) {
+void guest_presented(struct server *server, const char *name, bool refused) {
 	struct guest *guest = guest_find(server, name);
 	if (guest != NULL) {
-		guest->shown = false;
+		guest->presenting = false;
+		guest->shown = guest->shown && !refused;
+		// Its client may have gone meanwhile, and the answer be to that one's display.
 		present(guest);
 	}
 }

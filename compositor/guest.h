@@ -64,6 +64,7 @@ struct guest {
 	struct guest_cursor cursor;    // the pointer over its windows
 	uint64_t device;               // process of its device, 0 for none
 	bool shown;                    // mulliond holds that device to have a display
+	bool presenting;               // it has not answered yet to the last one given
 	uint64_t presented;            // us, when a device was last given one
 	unsigned presents;             // in short order
 	struct wl_event_source *retry; // to give it one, NULL for none
@@ -83,8 +84,8 @@ void guest_destroy(struct guest *guest);
 /* Its device's connection has gone. */
 void guest_client_gone(struct guest *guest);
 
-/* Its device could not be given a display. */
-void guest_present_refused(struct server *server, const char *name);
+/* Its device has been given a display, or could not be. */
+void guest_presented(struct server *server, const char *name, bool refused);
 
 /* Shows its state in its windows. */
 void guest_describe(struct guest *guest);

@@ -77,30 +77,33 @@ static int handle_reply(sd_varlink *varlink, sd_json_variant *parameters, const 
 			reason_of(parameters, error));
 	}
 	struct server *server = call->host->server;
-	char *refused = error != NULL && present ? call->guest : NULL;
-	call->guest = refused != NULL ? NULL : call->guest;
+	char *presented = present ? call->guest : NULL;
+	call->guest = present ? NULL : call->guest;
 	call_destroy(call);
-	if (refused != NULL) {
-		guest_present_refused(server, refused);
-		free(refused);
+	if (presented != NULL) {
+		guest_presented(server, presented, error != NULL);
+		free(presented);
 	}
 	return 0;
 }
 
-/* fd, unless negative, goes along; it is taken over. */
-static void host_call(struct host_link *host, const char *method, const char *guest, int fd) {
+/* fd, unless negative, goes along; it is taken over. True where there will be a reply. */
+static bool host_call(struct host_link *host, const char *method, const char *guest, int fd) {
 	int socket = host_connect(host->path);
 	struct call *call = calloc(1, sizeof(*call));
-	if (call == NULL || socket < 0 || sd_varlink_connect_fd(&call->varlink, socket) < 0) {
+	char *name = guest != NULL ? strdup(guest) : NULL;
+	if (call == NULL || (name == NULL && guest != NULL) || socket < 0 ||
+		sd_varlink_connect_fd(&call->varlink, socket) < 0) {
 		log_debug("%s: mulliond cannot be reached", method);
 		fd_close(socket);
 		fd_close(fd);
+		free(name);
 		free(call);
-		return;
+		return false;
 	}
 	call->host = host;
 	call->method = method;
-	call->guest = guest != NULL ? strdup(guest) : NULL;
+	call->guest = name;
 	wl_list_insert(&host->calls, &call->link);
 	sd_varlink_set_userdata(call->varlink, call);
 	sd_json_variant *parameters = NULL;
@@ -123,10 +126,11 @@ static void host_call(struct host_link *host, const char *method, const char *gu
 		call_destroy(call);
 	}
 	loop_kick(&host->server->loop);
+	return error >= 0;
 }
 
-void host_link_present(struct host_link *host, const char *guest, int socket) {
-	host_call(host, HOST_INTERFACE ".Present", guest, socket);
+bool host_link_present(struct host_link *host, const char *guest, int socket) {
+	return host_call(host, HOST_INTERFACE ".Present", guest, socket);
 }
 
 void host_link_stop(struct host_link *host, const char *guest) {

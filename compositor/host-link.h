@@ -18,8 +18,9 @@ struct host_link *host_link_create(struct server *server);
 /* Accepts NULL. Leaves mulliond as it is. */
 void host_link_destroy(struct host_link *host);
 
-/* Gives a guest's device a display: the Wayland socket, which becomes the link's. */
-void host_link_present(struct host_link *host, const char *guest, int socket);
+/* Gives a guest's device a display: the Wayland socket, which becomes the link's. True where
+ * guest_presented() follows. */
+bool host_link_present(struct host_link *host, const char *guest, int socket);
 
 /* Power-down. */
 void host_link_stop(struct host_link *host, const char *guest);

@@ -61,9 +61,10 @@ struct host_link *host_link_create(struct server *s) {
 void host_link_destroy(struct host_link *host) {
 }
 
-void host_link_present(struct host_link *host, const char *guest, int socket) {
+bool host_link_present(struct host_link *host, const char *guest, int socket) {
 	fd_close(presented);
 	presented = socket;
+	return false;
 }
 
 void host_link_stop(struct host_link *host, const char *guest) {

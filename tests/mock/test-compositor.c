@@ -627,6 +627,26 @@ static void wait_for_mode(struct fight *fight, int width) {
 	assert_int_equal(session_window(&fight->session, "hostile", "modeWidth"), width);
 }
 
+/* Devices that are replaced faster than mulliond answers: it may take what crosses in any order. */
+static void a_device_is_not_left_with_a_display_that_is_over(void **state) {
+	struct fight *fight = *state;
+	fight->session.hold = true;
+	peer_finish(&fight->peer);
+	for (int i = 0; i < 3; i++) {
+		tell_of_new_device(fight);
+		session_run(&fight->session, 500);
+	}
+	assert_in_range(fight->session.held_len, 1, SESSION_HELD_MAX - 1);
+	session_let_go(&fight->session);
+	// The first to be taken may be over, and then another follows.
+	session_run(&fight->session, 500);
+	connect_again(fight);
+	peer_make_desktop(&fight->peer);
+	peer_show(&fight->peer, WIDTH, HEIGHT);
+	assert_kept(fight, "its display");
+	wait_for_mode(fight, WIDTH);
+}
+
 static void pool_that_grows_is_read_where_it_is(void **state) {
 	struct fight *fight = *state;
 	int fd = make_memory(2 * (size_t)SIZE);
@@ -772,6 +792,7 @@ int main(void) {
 		fight_test(half_a_message_harms_nobody),
 		fight_test(descriptors_that_nobody_asked_for_harm_nobody),
 		fight_test(guest_whose_client_left_is_shown_again),
+		fight_test(a_device_is_not_left_with_a_display_that_is_over),
 		fight_test(pool_that_grows_is_read_where_it_is),
 		fight_test(window_keeps_its_picture_while_its_device_is_replaced),
 		fight_test(new_device_may_have_another_mode),

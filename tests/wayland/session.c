@@ -73,21 +73,40 @@ static struct session_guest *find_guest(struct session *session, const char *nam
 	return NULL;
 }
 
+static int take(struct session_guest *guest, sd_varlink *link, int fd) {
+	fd_close(guest->socket);
+	guest->socket = fd;
+	guest->presented++;
+	return sd_varlink_reply(link, NULL);
+}
+
 static int handle_present(sd_varlink *link, sd_json_variant *parameters,
 	sd_varlink_method_flags_t flags, void *data) {
+	struct session *session = data;
 	sd_json_variant *name = sd_json_variant_by_key(parameters, "name");
 	struct session_guest *guest = sd_json_variant_is_string(name)
-		? find_guest(data, sd_json_variant_string(name))
+		? find_guest(session, sd_json_variant_string(name))
 		: NULL;
 	int fd = sd_varlink_take_fd(link, 0);
 	if (guest == NULL || fd < 0) {
 		fd_close(fd);
 		return sd_varlink_error_invalid_parameter_name(link, "name");
 	}
-	fd_close(guest->socket);
-	guest->socket = fd;
-	guest->presented++;
-	return sd_varlink_reply(link, NULL);
+	if (session->hold && session->held_len < SESSION_HELD_MAX) {
+		session->held[session->held_len++] =
+			(struct session_present){guest, sd_varlink_ref(link), fd};
+		return 0;
+	}
+	return take(guest, link, fd);
+}
+
+void session_let_go(struct session *session) {
+	session->hold = false;
+	while (session->held_len > 0) {
+		struct session_present *held = &session->held[--session->held_len];
+		take(held->guest, held->link, held->fd);
+		sd_varlink_unref(held->link);
+	}
 }
 
 static int handle_connect(sd_varlink_server *server, sd_varlink *link, void *data) {
@@ -280,6 +299,7 @@ int session_finish(struct session *session) {
 	int status = stop_mullion(session);
 	// The connections end with their peer, once that is noticed.
 	session_run(session, session->event != NULL ? 10 : 0);
+	session_let_go(session);
 	session->watch = sd_varlink_close_unref(session->watch);
 	session->server = sd_varlink_server_unref(session->server);
 	session->event = sd_event_unref(session->event);

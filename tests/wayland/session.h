@@ -15,6 +15,7 @@
  */
 
 #define SESSION_GUESTS_MAX 32
+#define SESSION_HELD_MAX 8
 
 struct session_options {
 	/* NULL: mullion. */
@@ -43,6 +44,14 @@ struct session {
 		unsigned presented; // times
 	} guests[SESSION_GUESTS_MAX];
 	size_t guests_len;
+	/* While hold is set, what Present brings is neither taken nor answered. */
+	bool hold;
+	struct session_present {
+		struct session_guest *guest;
+		sd_varlink *link; // owned
+		int fd;           // owned
+	} held[SESSION_HELD_MAX];
+	size_t held_len;
 	const char *program; // that process is
 };
 
@@ -62,6 +71,9 @@ void session_run(struct session *session, int msec);
 /* The Wayland socket that the compositor has made for a guest; the caller's. -1 where there
  * is none in time. */
 int session_take_display(struct session *session, const char *guest, int timeout_msec);
+
+/* Holds no more: takes and answers what was held, the last one first. */
+void session_let_go(struct session *session);
 
 /* Connects an ordinary client; the caller's. Returns the descriptor or -errno. */
 int session_connect(struct session *session);
