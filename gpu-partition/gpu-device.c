@@ -318,12 +318,14 @@ int gpu_device_start(struct gpu_device *device, char **ret_reason) {
 	device->missed = 0;
 	device->untrusted_sandbox = (struct link_sandbox){0};
 	error = spawn(device, pair[1], ret_reason);
-	close(pair[1]);
 	if (error < 0) {
+		close(pair[1]);
 		close_link(device);
 		return error;
 	}
+	// One that has ended already says why by its end, not by what it can be sent no more.
 	error = send_setup(device);
+	close(pair[1]);
 	if (error == 0) {
 		error = watch_link(device);
 	}
