@@ -59,15 +59,19 @@ static void obey(const char *command) {
 	}
 }
 
+/* One that ends before its answer was read has never run. */
+#define HEARD_USEC 100000
+
 static void serve(FILE *in) {
 	char line[65536];
 	say("{\"QMP\": {}}\r\n");
 	while (in != NULL && fgets(line, sizeof(line), in) != NULL) {
 		obey(line);
 		if (is(line, "query-status") && strcmp(name, "powers-off") == 0) {
-			usleep(100000);
+			usleep(HEARD_USEC);
 			exit(0);
 		} else if (is(line, "query-status") && strcmp(name, "breaks") == 0) {
+			usleep(HEARD_USEC);
 			fputs("qemu: warning: not the reason\nqemu: -device {\"a\": 1}: it broke\n"
 			      "qemu: warning: nor this\n",
 				stderr);
