@@ -73,7 +73,11 @@ static struct wlr_buffer *copy_image(
 /* A picture that cannot be taken leaves the last one as it was. */
 static void take_image(struct guest_cursor *cursor) {
 	struct wlr_client_buffer *buffer = cursor->surface->buffer;
-	struct wlr_buffer *source = buffer != NULL ? buffer->source : NULL;
+	// In a commit its own buffer: a renderer that uploads keeps the first one as the source.
+	struct wlr_buffer *source = cursor->surface->current.buffer;
+	if (source == NULL && buffer != NULL) {
+		source = buffer->source;
+	}
 	if (buffer == NULL) {
 		replace_image(cursor, NULL);
 		return;
