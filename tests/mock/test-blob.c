@@ -5,17 +5,14 @@
  */
 #include <dirent.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "fd.h"
 #include "guest-gpu.h"
 #include "mock.h"
-#include "recorded.h"
 #include "recorder.h"
+#include "shown.h"
 
 #define OK VIRTIO_GPU_RESP_OK_NODATA
 #define BAD_PARAMETER VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER
@@ -26,82 +23,13 @@
 #define WIDTH 400
 #define HEIGHT 300
 
-struct shown {
-	struct mock mock;
-	struct virtio_guest guest;
-	struct recorder *recorder;
-};
-
 static bool has_udmabuf(void) {
 	return access("/dev/udmabuf", R_OK | W_OK) == 0;
 }
 
 static int setup(void **state) {
-	struct shown *p = calloc(1, sizeof(*p));
-	*state = p;
-	p->mock.vmm.fd = -1;
-	const struct device_options options = {
-		.slice_size = 32 << 20,
-		.aperture_size = 16 << 20,
-		.personality = LINK_PERSONALITY_VIRTIO_VGA,
-	};
 	const struct virtio_guest_options driver = {.features = BLOBS};
-	int fd;
-	p->recorder = recorder_create(0, &fd);
-	if (p->recorder == NULL || device_host_start(&p->mock.host, &options) < 0) {
-		return -1;
-	}
-	int error = device_host_display(&p->mock.host, fd);
-	close(fd);
-	if (error == 0) {
-		error = vmm_open(&p->mock.vmm, p->mock.host.paths[0]);
-	}
-	return error == 0 ? virtio_guest_start(&p->guest, &p->mock.vmm, &driver) : error;
-}
-
-static int teardown(void **state) {
-	struct shown *p = *state;
-	virtio_guest_finish(&p->guest);
-	recorded_end(&p->mock, p->recorder);
-	free(p);
-	return 0;
-}
-
-/* Waits for one answer, while the compositor works. */
-static int call(struct shown *p, struct guest_gpu_request request) {
-	uint64_t end = clock_usec() + SHOWN_MSEC * USEC_PER_MSEC;
-	struct virtio_guest_response response;
-	struct virtio_gpu_ctrl_hdr hdr;
-	int taken;
-	assert_true(guest_gpu_submit(&p->guest, GUEST_GPU_CONTROL, &request) >= 0);
-	assert_int_equal(virtio_guest_kick(&p->guest, GUEST_GPU_CONTROL), 0);
-	while ((taken = virtio_guest_take(&p->guest, GUEST_GPU_CONTROL, &response)) == 0 &&
-		clock_usec() < end) {
-		recorder_run(p->recorder, 1);
-	}
-	return taken == 1 ? guest_gpu_answer(&response, &hdr) : -1;
-}
-
-static bool shows(struct recorder *recorder, void *data) {
-	struct guest_gpu_picture *picture = data;
-	if (recorder->width != picture->width || recorder->height != picture->height) {
-		return false;
-	}
-	for (uint32_t y = 0; y < recorder->height; y++) {
-		for (uint32_t x = 0; x < recorder->width; x++) {
-			uint32_t pixel = *guest_gpu_picture_pixel(picture, x, y) & 0xffffff;
-			if (recorder_pixel(recorder, x, y) != pixel) {
-				return false;
-			}
-		}
-	}
-	return true;
-}
-
-static void assert_shows(struct shown *p, struct guest_gpu_picture *picture) {
-	if (!recorder_wait(p->recorder, shows, picture, SHOWN_MSEC)) {
-		fail_msg("resource %u is not shown", picture->id);
-	}
+	return shown_start(state, &driver, SHOWN_MSEC);
 }
 
 static bool is_dark(struct recorder *recorder, void *data) {
@@ -113,18 +41,8 @@ static bool is_dark(struct recorder *recorder, void *data) {
 	return true;
 }
 
-/* A pattern that tells errors of stride and offset. */
-static void draw(struct guest_gpu_picture *picture) {
-	for (uint32_t y = 0; y < picture->height; y++) {
-		for (uint32_t x = 0; x < picture->width; x++) {
-			*guest_gpu_picture_pixel(picture, x, y) = (x * 7 & 0xff) << 16 |
-				(y * 13 & 0xff) << 8 | ((x ^ y ^ picture->id * 31) & 0xff);
-		}
-	}
-}
-
 static int set(struct shown *p, const struct guest_gpu_picture *picture) {
-	return call(p,
+	return shown_call(p,
 		guest_gpu_set_scanout_blob(0, picture->id, guest_gpu_picture_rect(picture),
 			picture->width, picture->height, FORMAT));
 }
@@ -134,15 +52,15 @@ static void create(
 	assert_int_equal(
 		guest_gpu_picture_create_blob(picture, &p->guest, id, WIDTH, HEIGHT, scattered),
 		OK);
-	draw(picture);
+	shown_draw(picture);
 }
 
 /* A picture on the screen. */
 static void show(struct shown *p, struct guest_gpu_picture *picture, uint32_t id) {
 	create(p, picture, id, true);
 	assert_int_equal(set(p, picture), OK);
-	assert_int_equal(call(p, guest_gpu_flush(id, guest_gpu_picture_rect(picture))), OK);
-	assert_shows(p, picture);
+	assert_int_equal(shown_call(p, guest_gpu_flush(id, guest_gpu_picture_rect(picture))), OK);
+	shown_assert(p, picture);
 }
 
 /* How many descriptors of the device are named like that. */
@@ -205,8 +123,8 @@ static void a_flush_shows_the_guests_own_pages(void **state) {
 	recorder_run(p->recorder, 100);
 	uint64_t commits = p->recorder->commits;
 	guest_gpu_picture_fill(&picture, (struct guest_gpu_rect){100, 50, 10, 10}, 0x123456);
-	assert_int_equal(call(p, guest_gpu_flush(1, guest_gpu_picture_rect(&picture))), OK);
-	assert_shows(p, &picture);
+	assert_int_equal(shown_call(p, guest_gpu_flush(1, guest_gpu_picture_rect(&picture))), OK);
+	shown_assert(p, &picture);
 	assert_int_equal(p->recorder->commits, commits + 1);
 	assert_in_range(recorder_damage_pixels(p->recorder), 100, 64 * 32);
 	assert_int_equal(p->recorder->out_of_box, 0);
@@ -219,8 +137,9 @@ static void an_unchanged_picture_is_not_committed(void **state) {
 	recorder_run(p->recorder, 100);
 	uint64_t commits = p->recorder->commits;
 	for (unsigned i = 0; i < 10; i++) {
-		draw(&picture);
-		assert_int_equal(call(p, guest_gpu_flush(1, guest_gpu_picture_rect(&picture))), OK);
+		shown_draw(&picture);
+		assert_int_equal(
+			shown_call(p, guest_gpu_flush(1, guest_gpu_picture_rect(&picture))), OK);
 	}
 	assert_int_equal(p->recorder->commits, commits);
 }
@@ -233,10 +152,12 @@ static void a_flush_of_a_part_shows_that_part(void **state) {
 	recorder_run(p->recorder, 100);
 	uint64_t commits = p->recorder->commits;
 	guest_gpu_picture_fill(&picture, (struct guest_gpu_rect){300, 200, 4, 4}, 0xabcdef);
-	assert_int_equal(call(p, guest_gpu_flush(1, (struct guest_gpu_rect){0, 0, 64, 64})), OK);
+	assert_int_equal(
+		shown_call(p, guest_gpu_flush(1, (struct guest_gpu_rect){0, 0, 64, 64})), OK);
 	assert_int_equal(p->recorder->commits, commits);
-	assert_int_equal(call(p, guest_gpu_flush(1, (struct guest_gpu_rect){300, 200, 4, 4})), OK);
-	assert_shows(p, &picture);
+	assert_int_equal(
+		shown_call(p, guest_gpu_flush(1, (struct guest_gpu_rect){300, 200, 4, 4})), OK);
+	shown_assert(p, &picture);
 	assert_int_equal(p->recorder->commits, commits + 1);
 }
 
@@ -251,8 +172,10 @@ static void flips_show_each_picture(void **state) {
 		guest_gpu_picture_fill(picture, (struct guest_gpu_rect){i * 8, 9, 40, 50}, i * 99);
 		assert_int_equal(set(p, picture), OK);
 		assert_int_equal(
-			call(p, guest_gpu_flush(picture->id, guest_gpu_picture_rect(picture))), OK);
-		assert_shows(p, picture);
+			shown_call(
+				p, guest_gpu_flush(picture->id, guest_gpu_picture_rect(picture))),
+			OK);
+		shown_assert(p, picture);
 	}
 	assert_int_equal(p->recorder->out_of_box, 0);
 }
@@ -262,21 +185,21 @@ static void a_blob_that_goes_while_it_is_shown_harms_nobody(void **state) {
 	struct shown *p = *state;
 	struct guest_gpu_picture first, second;
 	show(p, &first, 1);
-	assert_int_equal(call(p, guest_gpu_detach(1)), OK);
+	assert_int_equal(shown_call(p, guest_gpu_detach(1)), OK);
 	guest_gpu_picture_fill(&first, guest_gpu_picture_rect(&first), 0xff00ff);
 	recorder_run(p->recorder, 100);
-	draw(&first);
-	assert_true(shows(p->recorder, &first));
+	shown_draw(&first);
+	assert_true(shown_is(p->recorder, &first));
 	assert_int_equal(set(p, &first), BAD_PARAMETER);
-	assert_int_equal(call(p, guest_gpu_unref(1)), OK);
+	assert_int_equal(shown_call(p, guest_gpu_unref(1)), OK);
 	assert_int_equal(count_fds(p, "/dmabuf:"), 0);
 	show(p, &second, 1);
-	assert_int_equal(call(p, guest_gpu_unref(1)), OK);
-	assert_int_equal(call(p, guest_gpu_unref(1)), BAD_RESOURCE);
+	assert_int_equal(shown_call(p, guest_gpu_unref(1)), OK);
+	assert_int_equal(shown_call(p, guest_gpu_unref(1)), BAD_RESOURCE);
 	assert_int_equal(
-		call(p, guest_gpu_flush(1, guest_gpu_picture_rect(&second))), BAD_RESOURCE);
+		shown_call(p, guest_gpu_flush(1, guest_gpu_picture_rect(&second))), BAD_RESOURCE);
 	recorder_run(p->recorder, 100);
-	assert_true(shows(p->recorder, &second));
+	assert_true(shown_is(p->recorder, &second));
 	show(p, &first, 1);
 	assert_int_equal(virtio_guest_reset(&p->guest), 0);
 	assert_int_equal(count_fds(p, "/dmabuf:"), 0);
@@ -288,15 +211,15 @@ static void a_blob_of_too_many_pieces_is_copied(void **state) {
 	struct guest_gpu_picture picture;
 	assert_int_equal(
 		guest_gpu_picture_create_blob(&picture, &p->guest, 1, 1920, 1080, true), OK);
-	draw(&picture);
+	shown_draw(&picture);
 	assert_int_equal(set(p, &picture), OK);
-	assert_int_equal(call(p, guest_gpu_flush(1, guest_gpu_picture_rect(&picture))), OK);
-	assert_shows(p, &picture);
+	assert_int_equal(shown_call(p, guest_gpu_flush(1, guest_gpu_picture_rect(&picture))), OK);
+	shown_assert(p, &picture);
 	assert_int_equal(count_fds(p, "/dmabuf:"), 0);
 	assert_true(device_host_state(&p->mock.host)->gpu.heap_used >= 1920 * 1080 * 4);
 	guest_gpu_picture_fill(&picture, (struct guest_gpu_rect){1000, 500, 10, 10}, 0x123456);
-	assert_int_equal(call(p, guest_gpu_flush(1, guest_gpu_picture_rect(&picture))), OK);
-	assert_shows(p, &picture);
+	assert_int_equal(shown_call(p, guest_gpu_flush(1, guest_gpu_picture_rect(&picture))), OK);
+	shown_assert(p, &picture);
 	assert_in_range(recorder_damage_pixels(p->recorder), 100, 64 * 32);
 }
 
@@ -331,17 +254,18 @@ static void layouts_that_cannot_be_leave_the_picture(void **state) {
 				cases[i].width, cases[i].height, cases[i].format);
 		request.set_scanout_blob.strides[0] = cases[i].stride;
 		request.set_scanout_blob.offsets[0] = cases[i].offset;
-		assert_in_range(call(p, request), VIRTIO_GPU_RESP_ERR_UNSPEC, BAD_PARAMETER);
+		assert_in_range(shown_call(p, request), VIRTIO_GPU_RESP_ERR_UNSPEC, BAD_PARAMETER);
 	}
 	// Commands that are not a blob's.
 	struct guest_gpu_rect all = guest_gpu_picture_rect(&picture);
-	assert_int_equal(call(p, guest_gpu_set_scanout(0, 1, all)), BAD_PARAMETER);
-	assert_int_equal(call(p, guest_gpu_transfer(1, all, 0)), OK); // as Linux does
-	assert_int_equal(call(p, guest_gpu_flush(1, (struct guest_gpu_rect){0, 0, WIDTH + 1, 1})),
+	assert_int_equal(shown_call(p, guest_gpu_set_scanout(0, 1, all)), BAD_PARAMETER);
+	assert_int_equal(shown_call(p, guest_gpu_transfer(1, all, 0)), OK); // as Linux does
+	assert_int_equal(
+		shown_call(p, guest_gpu_flush(1, (struct guest_gpu_rect){0, 0, WIDTH + 1, 1})),
 		BAD_PARAMETER);
 	recorder_run(p->recorder, 100);
 	assert_int_equal(p->recorder->commits, commits);
-	assert_true(shows(p->recorder, &picture));
+	assert_true(shown_is(p->recorder, &picture));
 }
 
 static void blobs_that_cannot_be_are_refused(void **state) {
@@ -373,21 +297,22 @@ static void blobs_that_cannot_be_are_refused(void **state) {
 			guest_gpu_create_blob(cases[i].id, cases[i].size, address, cases[i].n);
 		request.create_blob.blob_mem = cases[i].memory;
 		request.create_blob.blob_flags = cases[i].flags;
-		assert_in_range(call(p, request), VIRTIO_GPU_RESP_ERR_UNSPEC, BAD_PARAMETER);
+		assert_in_range(shown_call(p, request), VIRTIO_GPU_RESP_ERR_UNSPEC, BAD_PARAMETER);
 	}
 	struct guest_gpu_request request = guest_gpu_create_blob(1, 4096, address, 1);
 	request.create_blob.nr_entries = UINT32_MAX;
-	assert_int_equal(call(p, request), BAD_PARAMETER);
+	assert_int_equal(shown_call(p, request), BAD_PARAMETER);
 	assert_int_equal(device_host_state(&p->mock.host)->gpu.resources, 0);
 	// Outside of memory: it is there, and shows nothing.
 	*entry = (struct virtio_gpu_mem_entry){.addr = 4096, .length = 4096};
-	assert_int_equal(call(p, guest_gpu_create_blob(1, 4096, address, 1)), OK);
-	assert_int_equal(call(p, guest_gpu_create_blob(1, 4096, address, 1)), BAD_RESOURCE);
-	assert_int_equal(call(p,
+	assert_int_equal(shown_call(p, guest_gpu_create_blob(1, 4096, address, 1)), OK);
+	assert_int_equal(shown_call(p, guest_gpu_create_blob(1, 4096, address, 1)), BAD_RESOURCE);
+	assert_int_equal(shown_call(p,
 				 guest_gpu_set_scanout_blob(0, 1,
 					 (struct guest_gpu_rect){0, 0, 32, 32}, 32, 32, FORMAT)),
 		OK);
-	assert_int_equal(call(p, guest_gpu_flush(1, (struct guest_gpu_rect){0, 0, 32, 32})), OK);
+	assert_int_equal(
+		shown_call(p, guest_gpu_flush(1, (struct guest_gpu_rect){0, 0, 32, 32})), OK);
 	assert_true(recorder_wait(p->recorder, is_dark, NULL, SHOWN_MSEC));
 	assert_int_equal(count_fds(p, "/dmabuf:"), 0);
 }
@@ -414,13 +339,14 @@ static void a_device_that_dies_finds_its_blobs_again(void **state) {
 		guest_gpu_picture_fill(shown, (struct guest_gpu_rect){10 * i, 20, 30, 40}, i * 77);
 		assert_int_equal(set(p, shown), OK);
 		assert_int_equal(
-			call(p, guest_gpu_flush(shown->id, guest_gpu_picture_rect(shown))), OK);
-		assert_shows(p, shown);
+			shown_call(p, guest_gpu_flush(shown->id, guest_gpu_picture_rect(shown))),
+			OK);
+		shown_assert(p, shown);
 		assert_int_equal(device_host_state(&p->mock.host)->gpu.heap_used, 0);
 	}
 	// And without a word from the guest.
 	replace(p);
-	assert_shows(p, &other);
+	shown_assert(p, &other);
 	assert_int_equal(count_fds(p, "/dmabuf:"), 1);
 }
 
@@ -430,13 +356,13 @@ static void a_cursor_may_be_a_blob(void **state) {
 	struct guest_gpu_picture cursor, small;
 	assert_int_equal(guest_gpu_picture_create_blob(&cursor, &p->guest, 1, 64, 64, true), OK);
 	assert_int_equal(guest_gpu_picture_create_blob(&small, &p->guest, 2, 16, 16, true), OK);
-	draw(&cursor);
+	shown_draw(&cursor);
 	assert_int_equal(
 		guest_gpu_call_cursor(&p->guest, guest_gpu_update_cursor(0, 2, 0, 0, 0, 0)),
 		BAD_PARAMETER);
 	assert_int_equal(
 		guest_gpu_call_cursor(&p->guest, guest_gpu_update_cursor(0, 1, 5, 5, 1, 2)), OK);
-	assert_int_equal(call(p, guest_gpu_unref(1)), OK);
+	assert_int_equal(shown_call(p, guest_gpu_unref(1)), OK);
 	const uint32_t *kept = p->mock.host.state_file->store.cursor;
 	for (uint32_t y = 0; y < 64; y++) {
 		for (uint32_t x = 0; x < 64; x++) {
@@ -445,7 +371,7 @@ static void a_cursor_may_be_a_blob(void **state) {
 	}
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, shown_end)
 
 int main(void) {
 	const struct CMUnitTest anywhere[] = {

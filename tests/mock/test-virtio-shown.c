@@ -3,17 +3,15 @@
  * and what stays on the screen whatever becomes of the resource.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "guest-bochs.h"
 #include "guest-gpu.h"
 #include "mock.h"
-#include "recorded.h"
 #include "recorder.h"
+#include "shown.h"
 
 #define OK VIRTIO_GPU_RESP_OK_NODATA
 #define FORMAT VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM
@@ -21,105 +19,18 @@
 #define WIDTH 400
 #define HEIGHT 300
 
-struct shown {
-	struct mock mock;
-	struct virtio_guest guest;
-	struct recorder *recorder;
-};
-
 static int setup(void **state) {
-	struct shown *p = calloc(1, sizeof(*p));
-	*state = p;
-	p->mock.vmm.fd = -1;
-	const struct device_options options = {
-		.slice_size = 32 << 20,
-		.aperture_size = 16 << 20,
-		.personality = LINK_PERSONALITY_VIRTIO_VGA,
-	};
-	int fd;
-	p->recorder = recorder_create(0, &fd);
-	if (p->recorder == NULL || device_host_start(&p->mock.host, &options) < 0) {
-		return -1;
-	}
-	int error = device_host_display(&p->mock.host, fd);
-	close(fd);
-	if (error == 0) {
-		error = vmm_open(&p->mock.vmm, p->mock.host.paths[0]);
-	}
-	return error == 0 ? virtio_guest_start(&p->guest, &p->mock.vmm, NULL) : error;
-}
-
-static int teardown(void **state) {
-	struct shown *p = *state;
-	virtio_guest_finish(&p->guest);
-	recorded_end(&p->mock, p->recorder);
-	free(p);
-	return 0;
-}
-
-/* Waits for one answer, while the compositor works. */
-static int await(struct shown *p, unsigned queue) {
-	uint64_t end = clock_usec() + SHOWN_MSEC * USEC_PER_MSEC;
-	struct virtio_guest_response response;
-	struct virtio_gpu_ctrl_hdr hdr;
-	int taken;
-	while ((taken = virtio_guest_take(&p->guest, queue, &response)) == 0 &&
-		clock_usec() < end) {
-		recorder_run(p->recorder, 1);
-	}
-	return taken == 1 ? guest_gpu_answer(&response, &hdr) : -1;
-}
-
-static void send_to(struct shown *p, unsigned queue, struct guest_gpu_request request) {
-	assert_true(guest_gpu_submit(&p->guest, queue, &request) >= 0);
-	assert_int_equal(virtio_guest_kick(&p->guest, queue), 0);
-}
-
-static int call(struct shown *p, struct guest_gpu_request request) {
-	send_to(p, GUEST_GPU_CONTROL, request);
-	return await(p, GUEST_GPU_CONTROL);
+	return shown_start(state, NULL, SHOWN_MSEC);
 }
 
 static int call_cursor(struct shown *p, struct guest_gpu_request request) {
-	send_to(p, GUEST_GPU_CURSOR, request);
-	return await(p, GUEST_GPU_CURSOR);
+	shown_send(p, GUEST_GPU_CURSOR, request);
+	return shown_await(p, GUEST_GPU_CURSOR);
 }
 
 static int update(struct shown *p, struct guest_gpu_picture *picture, struct guest_gpu_rect rect) {
-	int answer = call(p, guest_gpu_picture_transfer(picture, rect));
-	return answer == OK ? call(p, guest_gpu_flush(picture->id, rect)) : answer;
-}
-
-static bool shows(struct recorder *recorder, void *data) {
-	struct guest_gpu_picture *picture = data;
-	if (recorder->width != picture->width || recorder->height != picture->height) {
-		return false;
-	}
-	for (uint32_t y = 0; y < recorder->height; y++) {
-		for (uint32_t x = 0; x < recorder->width; x++) {
-			uint32_t pixel = *guest_gpu_picture_pixel(picture, x, y) & 0xffffff;
-			if (recorder_pixel(recorder, x, y) != pixel) {
-				return false;
-			}
-		}
-	}
-	return true;
-}
-
-static void assert_shows(struct shown *p, struct guest_gpu_picture *picture) {
-	if (!recorder_wait(p->recorder, shows, picture, SHOWN_MSEC)) {
-		fail_msg("resource %u is not shown", picture->id);
-	}
-}
-
-/* A pattern that tells errors of stride and offset. */
-static void draw(struct guest_gpu_picture *picture) {
-	for (uint32_t y = 0; y < picture->height; y++) {
-		for (uint32_t x = 0; x < picture->width; x++) {
-			*guest_gpu_picture_pixel(picture, x, y) = (x * 7 & 0xff) << 16 |
-				(y * 13 & 0xff) << 8 | ((x ^ y ^ picture->id * 31) & 0xff);
-		}
-	}
+	int answer = shown_call(p, guest_gpu_picture_transfer(picture, rect));
+	return answer == OK ? shown_call(p, guest_gpu_flush(picture->id, rect)) : answer;
 }
 
 /* A picture on the screen. */
@@ -127,11 +38,11 @@ static void show(struct shown *p, struct guest_gpu_picture *picture, uint32_t id
 	assert_int_equal(
 		guest_gpu_picture_create(picture, &p->guest, id, FORMAT, WIDTH, HEIGHT, true), OK);
 	struct guest_gpu_rect all = guest_gpu_picture_rect(picture);
-	draw(picture);
-	assert_int_equal(call(p, guest_gpu_picture_transfer(picture, all)), OK);
-	assert_int_equal(call(p, guest_gpu_set_scanout(0, id, all)), OK);
-	assert_int_equal(call(p, guest_gpu_flush(id, all)), OK);
-	assert_shows(p, picture);
+	shown_draw(picture);
+	assert_int_equal(shown_call(p, guest_gpu_picture_transfer(picture, all)), OK);
+	assert_int_equal(shown_call(p, guest_gpu_set_scanout(0, id, all)), OK);
+	assert_int_equal(shown_call(p, guest_gpu_flush(id, all)), OK);
+	shown_assert(p, picture);
 }
 
 static void a_flush_shows_what_was_transferred(void **state) {
@@ -144,7 +55,7 @@ static void a_flush_shows_what_was_transferred(void **state) {
 	guest_gpu_picture_fill(&picture, (struct guest_gpu_rect){100, 50, 10, 10}, 0x123456);
 	uint64_t commits = p->recorder->commits;
 	assert_int_equal(update(p, &picture, all), OK);
-	assert_shows(p, &picture);
+	shown_assert(p, &picture);
 	assert_int_equal(p->recorder->commits, commits + 1);
 	assert_in_range(recorder_damage_pixels(p->recorder), 100, 64 * 64);
 	assert_int_equal(p->recorder->out_of_box, 0);
@@ -157,7 +68,7 @@ static void an_unchanged_picture_is_not_committed(void **state) {
 	recorder_run(p->recorder, 100);
 	uint64_t commits = p->recorder->commits;
 	for (unsigned i = 0; i < 20; i++) {
-		draw(&picture);
+		shown_draw(&picture);
 		assert_int_equal(update(p, &picture, guest_gpu_picture_rect(&picture)), OK);
 	}
 	assert_int_equal(p->recorder->commits, commits);
@@ -190,11 +101,11 @@ static void a_flood_of_flushes_is_coalesced(void **state) {
 		(unsigned long long)commits, (unsigned long long)frames);
 	assert_in_range(commits, 1, frames + frames / 8 + 2);
 	while (answered < sent) {
-		assert_int_equal(await(p, GUEST_GPU_CONTROL), OK);
+		assert_int_equal(shown_await(p, GUEST_GPU_CONTROL), OK);
 		answered++;
 	}
 	assert_int_equal(update(p, &picture, pixel), OK);
-	assert_shows(p, &picture);
+	shown_assert(p, &picture);
 }
 
 static bool is_dark(struct recorder *recorder, void *data) {
@@ -213,29 +124,31 @@ static void a_resource_that_goes_while_it_is_shown_harms_nobody(void **state) {
 	show(p, &first, 1);
 	uint64_t commits = p->recorder->commits;
 	struct guest_gpu_rect all = guest_gpu_picture_rect(&first);
-	assert_int_equal(call(p, guest_gpu_detach(1)), OK);
-	assert_int_equal(call(p, guest_gpu_detach(1)), VIRTIO_GPU_RESP_ERR_UNSPEC);
-	assert_int_equal(
-		call(p, guest_gpu_transfer(1, all, 0)), VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
-	assert_int_equal(call(p, guest_gpu_flush(1, all)), OK);
+	assert_int_equal(shown_call(p, guest_gpu_detach(1)), OK);
+	assert_int_equal(shown_call(p, guest_gpu_detach(1)), VIRTIO_GPU_RESP_ERR_UNSPEC);
+	assert_int_equal(shown_call(p, guest_gpu_transfer(1, all, 0)),
+		VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+	assert_int_equal(shown_call(p, guest_gpu_flush(1, all)), OK);
 	recorder_run(p->recorder, 100);
-	assert_true(shows(p->recorder, &first));
+	assert_true(shown_is(p->recorder, &first));
 	assert_int_equal(p->recorder->commits, commits);
-	assert_int_equal(call(p, guest_gpu_unref(1)), OK);
-	assert_int_equal(call(p, guest_gpu_unref(1)), VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID);
-	assert_int_equal(call(p, guest_gpu_flush(1, all)), VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID);
+	assert_int_equal(shown_call(p, guest_gpu_unref(1)), OK);
+	assert_int_equal(
+		shown_call(p, guest_gpu_unref(1)), VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID);
+	assert_int_equal(
+		shown_call(p, guest_gpu_flush(1, all)), VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID);
 	// Whoever gets its memory shows nothing of it there.
 	assert_int_equal(
 		guest_gpu_picture_create(&second, &p->guest, 2, FORMAT, WIDTH, HEIGHT, false), OK);
 	guest_gpu_picture_fill(&second, all, 0x00ff00ff);
-	assert_int_equal(call(p, guest_gpu_picture_transfer(&second, all)), OK);
+	assert_int_equal(shown_call(p, guest_gpu_picture_transfer(&second, all)), OK);
 	recorder_run(p->recorder, 200);
-	assert_true(shows(p->recorder, &first));
-	assert_int_equal(call(p, guest_gpu_set_scanout(0, 2, all)), OK);
-	assert_shows(p, &second);
-	assert_int_equal(call(p, guest_gpu_set_scanout(0, 0, all)), OK);
+	assert_true(shown_is(p->recorder, &first));
+	assert_int_equal(shown_call(p, guest_gpu_set_scanout(0, 2, all)), OK);
+	shown_assert(p, &second);
+	assert_int_equal(shown_call(p, guest_gpu_set_scanout(0, 0, all)), OK);
 	assert_true(recorder_wait(p->recorder, is_dark, NULL, SHOWN_MSEC));
-	assert_int_equal(call(p, guest_gpu_unref(2)), OK);
+	assert_int_equal(shown_call(p, guest_gpu_unref(2)), OK);
 	recorder_run(p->recorder, 100);
 	assert_true(is_dark(p->recorder, NULL));
 }
@@ -260,14 +173,14 @@ static void impossible_scanouts_leave_the_picture(void **state) {
 	};
 	uint64_t commits = p->recorder->commits;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		int answer = call(
+		int answer = shown_call(
 			p, guest_gpu_set_scanout(cases[i].scanout, cases[i].id, cases[i].rect));
 		assert_in_range(
 			answer, VIRTIO_GPU_RESP_ERR_UNSPEC, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
 	}
 	recorder_run(p->recorder, 100);
 	assert_int_equal(p->recorder->commits, commits);
-	assert_true(shows(p->recorder, &picture));
+	assert_true(shown_is(p->recorder, &picture));
 }
 
 /* Firmware's picture until the driver shows its own, and again after it was unloaded. */
@@ -288,7 +201,7 @@ static void dispi_and_virtio_take_turns(void **state) {
 		bochs_fill(&bochs, 0, 0, 320, 200, i);
 		bochs_hint(&bochs);
 		recorder_run(p->recorder, 100);
-		assert_true(shows(p->recorder, &picture));
+		assert_true(shown_is(p->recorder, &picture));
 		bochs_fill(&bochs, 0, 0, 320, 200, 0x00c0ffee);
 		assert_int_equal(virtio_guest_drive(&p->guest), 0);
 	}
@@ -321,8 +234,8 @@ static void cursors_that_cannot_be_are_refused(void **state) {
 		assert_int_equal(answer == OK, cases[i].good);
 		assert_true(cases[i].good || answer >= VIRTIO_GPU_RESP_ERR_UNSPEC);
 	}
-	assert_int_equal(call(p, guest_gpu_move_cursor(0, 1, 1)), VIRTIO_GPU_RESP_ERR_UNSPEC);
-	assert_true(shows(p->recorder, &picture));
+	assert_int_equal(shown_call(p, guest_gpu_move_cursor(0, 1, 1)), VIRTIO_GPU_RESP_ERR_UNSPEC);
+	assert_true(shown_is(p->recorder, &picture));
 }
 
 /* One command after the other, from a driver that does nothing else. Returns how many went
@@ -361,7 +274,7 @@ static void a_device_stays_awake_only_for_a_guest_that_is_seen(void **state) {
 		guest_gpu_get_display_info(&p->guest, &info), VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, shown_end)
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
