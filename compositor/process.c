@@ -132,12 +132,3 @@ pid_t process_start(struct processes *processes, char *const argv[], int listen_
 	wl_list_insert(&processes->list, &process->link);
 	return pid;
 }
-
-void process_forget(struct processes *processes, pid_t pid) {
-	struct process *process;
-	wl_list_for_each (process, &processes->list, link) {
-		if (process->pid == pid) {
-			process->exited = NULL;
-		}
-	}
-}

@@ -36,7 +36,4 @@ void processes_finish(struct processes *processes);
 pid_t process_start(struct processes *processes, char *const argv[], int listen_fd,
 	process_exited_func exited, void *data);
 
-/* No more calls of exited for it; it is still waited for when it ends. */
-void process_forget(struct processes *processes, pid_t pid);
-
 #endif

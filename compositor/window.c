@@ -238,12 +238,6 @@ void window_focus(struct window *window) {
 	server_changed(server);
 }
 
-void window_focus_none(struct server *server) {
-	unfocus(server);
-	seat_focus(server->seat, NULL);
-	server_changed(server);
-}
-
 void window_surface_changed(struct window *window) {
 	if (window->server->focused == window) {
 		seat_focus(window->server->seat, window->impl->surface(window));

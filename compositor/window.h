@@ -62,9 +62,6 @@ void window_unmap(struct window *window);
 /* Gives it the keys and raises it; where another one is full screen there, takes its place. */
 void window_focus(struct window *window);
 
-/* Nothing has the keys. */
-void window_focus_none(struct server *server);
-
 /* The focused window's surface came or went. */
 void window_surface_changed(struct window *window);
 
